@@ -1,0 +1,95 @@
+// Package state is the control plane's view of the cluster: plain values, as of one revision of the
+// store. It knows nothing of etcd, so that what decides over it (scheduler, session, api) is pure.
+//
+// A Snapshot and everything in it is immutable once handed out.
+package state
+
+import (
+	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/unit"
+	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
+)
+
+// Connector is connectors/<name>.
+type Connector struct {
+	Name string
+	// Incarnation is the key's create revision: new for every create of the name.
+	Incarnation int64
+	// ModRevision is the revision of the last write.
+	ModRevision int64
+	Value       *storev1.Connector
+}
+
+// Assignment is assignments/<unit>.
+type Assignment struct {
+	Unit        unit.ID
+	Epoch       lease.Epoch
+	ModRevision int64
+	Value       *storev1.Assignment
+}
+
+// Lapsed is lapsed/<unit>.
+type Lapsed struct {
+	Unit        unit.ID
+	ModRevision int64
+	Value       *storev1.Lapsed
+}
+
+// Release is releases/<unit>.
+type Release struct {
+	Unit        unit.ID
+	Epoch       lease.Epoch
+	ModRevision int64
+	Value       *storev1.Release
+}
+
+// Session is sessions/<id>.
+type Session struct {
+	ID          string
+	ModRevision int64
+	Value       *storev1.Session
+}
+
+// Status is status/<unit>.
+type Status struct {
+	Unit        unit.ID
+	ModRevision int64
+	Value       *storev1.Status
+}
+
+// Plugin is plugins/<pool>/<class>/<version>.
+type Plugin struct {
+	Pool  string
+	Value *storev1.PluginEntry
+}
+
+// Replica is replicas/<id>.
+type Replica struct {
+	ID    string
+	Value *storev1.Replica
+}
+
+// Snapshot is the cluster as of one revision. Task sets are not in it: they are read on demand.
+type Snapshot struct {
+	Revision    int64
+	Era         uint64
+	Connectors  map[string]*Connector
+	Assignments map[unit.ID]*Assignment
+	Lapsed      map[unit.ID]*Lapsed
+	Releases    map[unit.ID]*Release
+	Sessions    map[string]*Session
+	Statuses    map[unit.ID]*Status
+	Plugins     []*Plugin
+	Replicas    map[string]*Replica
+}
+
+// FingerprintSize is the length of a task's fingerprint in bytes.
+const FingerprintSize = 16
+
+// Fingerprint returns the nth task's fingerprint of a set, or nil.
+func Fingerprint(ref *storev1.TaskSetRef, n int) []byte {
+	if ref == nil || n < 0 || n >= int(ref.GetCount()) || len(ref.GetFingerprints()) < (n+1)*FingerprintSize {
+		return nil
+	}
+	return ref.GetFingerprints()[n*FingerprintSize : (n+1)*FingerprintSize]
+}
