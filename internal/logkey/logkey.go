@@ -17,4 +17,6 @@ const (
 	Offset    = "offset"
 	State     = "state"
 	Err       = "err"
+	// Component is the part of a process that logs.
+	Component = "component"
 )

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+
+	"github.com/sluice-project/sluice/gateway/rest"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Config says where the gateway listens and whom it asks.
+type Config struct {
+	// Listen is the address of the REST API, host:port. Port 0 takes a free one.
+	Listen string
+	// ControlPlane are the gRPC addresses of the control plane's replicas, at least one.
+	ControlPlane []string
+}
+
+// Validate reports every fault at once.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Listen == "" {
+		errs = append(errs, errors.New("gateway: rest.listen: is empty: an address host:port is needed"))
+	}
+	if len(c.ControlPlane) == 0 {
+		errs = append(errs, errors.New("gateway: control.plane: is empty: at least one gRPC address host:port is needed"))
+	}
+	return errors.Join(errs...)
+}
+
+// Gateway serves the REST API. Start and Stop are called once each.
+type Gateway struct {
+	config Config
+	clock  clock.Clock
+	log    *slog.Logger
+
+	listener net.Listener
+	conn     *grpc.ClientConn
+	server   *http.Server
+	group    *run.Group
+}
+
+// New returns a gateway that does not listen yet.
+func New(config Config, c clock.Clock, log *slog.Logger) (*Gateway, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway")}, nil
+}
+
+// Start listens and serves. It does not wait for the control plane: requests do, each as long as its
+// deadline lasts.
+func (g *Gateway) Start(ctx context.Context) error {
+	conn, err := dial(g.config.ControlPlane, g.clock)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	handler, err := rest.NewHandler(ctx, conn)
+	if err != nil {
+		return errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", g.config.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("gateway: rest.listen: %w", err), conn.Close())
+	}
+	g.conn, g.listener = conn, listener
+	g.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
+	g.group = run.New(context.Background(), "gateway")
+	return g.group.Go(func(context.Context) error {
+		if err := g.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Addr is where the gateway listens, host:port. Only after Start.
+func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+
+// Stop lets the requests under way finish, until ctx ends.
+func (g *Gateway) Stop(ctx context.Context) error {
+	if g.server == nil {
+		return nil
+	}
+	err := g.server.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, g.server.Close())
+	}
+	return errors.Join(err, g.conn.Close(), g.group.Stop(ctx))
+}
+
+// dial connects to all replicas, one request a replica in turn: one that is gone is passed over.
+func dial(addresses []string, c clock.Clock) (*grpc.ClientConn, error) {
+	r := manual.NewBuilderWithScheme("sluice")
+	state := resolver.State{}
+	for _, a := range addresses {
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: a})
+	}
+	r.InitialState(state)
+	return grpc.NewClient("sluice:///controlplane",
+		grpc.WithResolvers(r),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(64<<20)),
+		grpc.WithChainUnaryInterceptor(stamp, retry(c)),
+	)
+}
+
+// stamp names every write, so that its repetition gets the first answer.
+func stamp(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	switch r := req.(type) {
+	case *sluicev1.CreateConnectorRequest:
+		r.RequestId = rand.Text()
+	case *sluicev1.PutConnectorConfigRequest:
+		r.RequestId = rand.Text()
+	}
+	return invoke(ctx, method, req, reply, cc, opts...)
+}
+
+// retry repeats a call whose replica went away, until the request's deadline. An UNAVAILABLE with a
+// reason is an answer, and is not repeated. All calls here may be repeated: writes carry an id, the
+// rest is idempotent or, like a restart, harmless twice.
+func retry(c clock.Clock) grpc.UnaryClientInterceptor {
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		for {
+			err := invoke(ctx, method, req, reply, cc, opts...)
+			if !lost(err) {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return err
+			case <-c.After(100 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func lost(err error) bool {
+	s := status.Convert(err)
+	if s.Code() != codes.Unavailable {
+		return false
+	}
+	for _, d := range s.Details() {
+		if _, ok := d.(*errdetails.ErrorInfo); ok {
+			return false
+		}
+	}
+	return true
+}
