@@ -1,0 +1,67 @@
+# Everything a developer does. `make` alone prints this help.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# The tools are pinned in tools/go.mod and built once into .cache, keyed by its checksums.
+TOOLS_KEY := $(shell cat tools/go.mod tools/go.sum | cksum | cut -d' ' -f1)
+TOOLS     := $(CURDIR)/.cache/tools-$(TOOLS_KEY)
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT    := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
+LDFLAGS   := -X github.com/sluice-project/sluice/internal/version.Version=$(VERSION) -X github.com/sluice-project/sluice/internal/version.commit=$(COMMIT)
+GO        ?= go
+
+.PHONY: help
+help: ## Print this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build every binary into bin/.
+	@mkdir -p bin
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: build ## Move a real text through Kafka and back: FILE=path for your own, ONCE=1 to exit with the verdict.
+	./bin/sluice demo $(if $(FILE),--file '$(FILE)') $(if $(ONCE),--once)
+
+.PHONY: test
+test: ## Unit, property, contract and in-process end-to-end tests, under the race detector.
+	$(GO) test -race -timeout 280s ./...
+
+.PHONY: integration
+integration: build ## The story against a real Kafka: says what is missing and how to install it.
+	$(GO) test -tags integration -count=1 -timeout 900s -v ./integration/...
+
+.PHONY: bench
+bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
+	$(GO) test -run '^$$' -bench . -benchmem ./executor/... ./connectors/...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## Lint Go and protos.
+	$(TOOLS)/golangci-lint run --timeout 15m ./...
+	$(TOOLS)/buf lint
+
+.PHONY: generate
+generate: $(TOOLS)/buf ## Generate Go from the protos and the config references from the connectors.
+	PATH=$(TOOLS):$$PATH $(TOOLS)/buf generate
+	$(GO) test ./connectors/builtin/... -run Reference -update
+
+.PHONY: generated
+generated: generate ## Fail where a generated file is stale.
+	@git diff --exit-code -- proto docs/connectors || { echo 'run `make generate` and commit the result'; exit 1; }
+
+$(TOOLS)/buf:
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o $(TOOLS)/ github.com/bufbuild/buf/cmd/buf google.golang.org/protobuf/cmd/protoc-gen-go \
+	  google.golang.org/grpc/cmd/protoc-gen-go-grpc github.com/grpc-ecosystem/grpc-gateway/v2/protoc-gen-grpc-gateway
+
+$(TOOLS)/golangci-lint:
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLS)/grpcurl:
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o $(TOOLS)/ github.com/fullstorydev/grpcurl/cmd/grpcurl
+
+.PHONY: grpcurl
+grpcurl: $(TOOLS)/grpcurl ## Build grpcurl; prints where it is.
+	@echo $(TOOLS)/grpcurl
