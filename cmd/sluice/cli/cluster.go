@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+func tasks(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "List and restart a connector's tasks"}
+	c.AddCommand(
+		watchable(o, &cobra.Command{Use: "list CONNECTOR", Short: "List tasks with their configs", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+					return c.connectors.ListTasks(ctx, &sluicev1.ListTasksRequest{Name: args[0]})
+				}, func(w io.Writer, m proto.Message) {
+					row(w, "TASK", "CONFIG")
+					for _, t := range m.(*sluicev1.ListTasksResponse).GetTasks() {
+						var pairs []string
+						for _, e := range t.GetConfig().GetEntries() {
+							pairs = append(pairs, e.GetKey()+"="+e.GetValue())
+						}
+						row(w, t.GetId().GetTask(), strings.Join(pairs, " "))
+					}
+				})
+			}}),
+		watchable(o, &cobra.Command{Use: "status CONNECTOR TASK", Short: "Show what a task does", Args: cobra.ExactArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				n, err := taskNumber(args[1])
+				if err != nil {
+					return err
+				}
+				return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+					return c.connectors.GetTaskStatus(ctx, &sluicev1.GetTaskStatusRequest{Name: args[0], Task: n})
+				}, func(w io.Writer, m proto.Message) {
+					s := m.(*sluicev1.GetTaskStatusResponse).GetStatus()
+					row(w, "STATE", "EXECUTOR", "TRACE")
+					row(w, word(s.GetState().String(), "STATE_"), s.GetWorkerId(), s.GetTrace())
+				})
+			}}),
+		&cobra.Command{Use: "restart CONNECTOR TASK", Short: "Restart a task", Args: cobra.ExactArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				n, err := taskNumber(args[1])
+				if err != nil {
+					return err
+				}
+				return o.do(cmd, func(ctx context.Context, c *client) (string, error) {
+					_, err := c.connectors.RestartTask(ctx, &sluicev1.RestartTaskRequest{Name: args[0], Task: n})
+					return "restarting " + args[0] + "/" + args[1], err
+				})
+			}},
+	)
+	return c
+}
+
+func taskNumber(s string) (int32, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("task %q: a number from 0 is needed", s)
+	}
+	return int32(n), nil
+}
+
+func executors(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "executors", Aliases: []string{"executor"}, Short: "List executors"}
+	c.AddCommand(watchable(o, &cobra.Command{Use: "list", Short: "List executors with a live session", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+				return c.cluster.ListExecutors(ctx, &sluicev1.ListExecutorsRequest{})
+			}, func(w io.Writer, m proto.Message) {
+				row(w, "EXECUTOR", "POOL", "UNITS", "CAPACITY", "DRAINING", "REPLICA", "VERSION")
+				for _, e := range m.(*sluicev1.ListExecutorsResponse).GetExecutors() {
+					row(w, e.GetId(), e.GetPool(), e.GetUnits(), e.GetCapacity(), e.GetDraining(), e.GetReplica(), e.GetVersion())
+				}
+			})
+		}}))
+	return c
+}
+
+func assignments(o *options) *cobra.Command {
+	var connector string
+	c := &cobra.Command{Use: "assignments", Aliases: []string{"assignment"}, Short: "List who holds which unit"}
+	list := watchable(o, &cobra.Command{Use: "list", Short: "List assignments with their epochs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+				return c.cluster.ListAssignments(ctx, &sluicev1.ListAssignmentsRequest{Connector: connector})
+			}, func(w io.Writer, m proto.Message) {
+				row(w, "UNIT", "EXECUTOR", "EPOCH", "CLASS", "LAPSED", "RELEASING")
+				for _, a := range m.(*sluicev1.ListAssignmentsResponse).GetAssignments() {
+					row(w, a.GetUnit(), a.GetExecutor(), fmt.Sprintf("%d.%d", a.GetEpoch().GetEra(), a.GetEpoch().GetRevision()),
+						word(a.GetClass().String(), "UNIT_CLASS_"), a.GetLapsed(), a.GetReleasing())
+				}
+			})
+		}})
+	list.Flags().StringVar(&connector, "connector", "", "only units of this connector")
+	c.AddCommand(list)
+	return c
+}
+
+func plugins(o *options) *cobra.Command {
+	var all bool
+	c := &cobra.Command{Use: "plugins", Aliases: []string{"plugin"}, Short: "List plugins and validate configs"}
+	list := watchable(o, &cobra.Command{Use: "list", Short: "List the connector plugins that executors carry", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+				only := strconv.FormatBool(!all)
+				return c.plugins.ListPlugins(ctx, &sluicev1.ListPluginsRequest{ConnectorsOnly: &only})
+			}, func(w io.Writer, m proto.Message) {
+				row(w, "CLASS", "TYPE", "VERSION")
+				for _, p := range m.(*sluicev1.ListPluginsResponse).GetPlugins() {
+					row(w, p.GetClass(), strings.ToLower(word(p.GetType().String(), "PLUGIN_TYPE_")), p.GetVersion())
+				}
+			})
+		}})
+	list.Flags().BoolVar(&all, "all", false, "converters, transforms and predicates too")
+	c.AddCommand(list, &cobra.Command{Use: "validate CLASS FILE", Short: "Validate a connector config from a JSON file (- is stdin)", Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := readConfig(cmd.InOrStdin(), args[1])
+			if err != nil {
+				return err
+			}
+			return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+				return c.plugins.ValidateConfig(ctx, &sluicev1.ValidateConfigRequest{Plugin: args[0], Config: config})
+			}, func(w io.Writer, m proto.Message) {
+				v := m.(*sluicev1.ValidateConfigResponse)
+				row(w, "errors:", v.GetErrorCount())
+				for _, c := range v.GetConfigs() {
+					for _, e := range c.GetValue().GetErrors() {
+						row(w, c.GetValue().GetName(), e)
+					}
+				}
+			})
+		}})
+	return c
+}
