@@ -1,0 +1,98 @@
+package state
+
+import (
+	"github.com/sluice-project/sluice/internal/unit"
+	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Action is one write that the leader decided on. Each compares what it was planned from, so that an
+// action of a stale plan does nothing. Mod fields are the mod revisions that were seen.
+type Action interface{ isAction() }
+
+// Grant creates assignments/<unit>. It fails where there is one, or a lapsed/<unit> other than that of
+// LapsedMod.
+type Grant struct {
+	Unit  unit.ID
+	Value *storev1.Assignment
+	// SessionMod is the session's, so that a grant to a session that just changed is planned again.
+	SessionMod int64
+	// LapsedMod is that of lapsed/<unit>, which the grant deletes; 0 where there is none.
+	LapsedMod int64
+}
+
+// RequestRelease asks the holder to release the unit.
+type RequestRelease struct {
+	Unit unit.ID
+	Mod  int64
+	Mode sluicev1.ReleaseMode
+}
+
+// Lapse turns an assignment into lapsed/<unit>.
+type Lapse struct {
+	Unit  unit.ID
+	Mod   int64
+	Value *storev1.Lapsed
+	// Session must not be there; empty where its connection is lost and its units may move at once.
+	Session string
+}
+
+// DropLapsed deletes lapsed/<unit>: the unit is quiet.
+type DropLapsed struct {
+	Unit unit.ID
+	Mod  int64
+}
+
+// ConsumeRelease deletes assignments/<unit> and releases/<unit>. With Lapsed it leaves a mark of an
+// unfenced predecessor behind, in the same transaction.
+type ConsumeRelease struct {
+	Unit          unit.ID
+	ReleaseMod    int64
+	AssignmentMod int64 // 0 where there is no assignment
+	Lapsed        *storev1.Lapsed
+}
+
+// MarkSettling starts the time in which only its old holder may take an assignment.
+type MarkSettling struct {
+	Unit    unit.ID
+	Mod     int64
+	SinceMS int64
+}
+
+// SetSuccessor names or, empty, clears the session that is made ready to follow.
+type SetSuccessor struct {
+	Unit    unit.ID
+	Mod     int64
+	Session string
+}
+
+// PutStatus writes a status that the leader reports itself.
+type PutStatus struct {
+	Unit  unit.ID
+	Mod   int64 // of the status seen, 0 where there was none
+	Value *storev1.Status
+}
+
+// DeleteStatus deletes the status of a unit that is no more.
+type DeleteStatus struct {
+	Unit unit.ID
+	Mod  int64
+}
+
+// DropTaskSets deletes the task sets of a connector but the one to keep. Keep empty deletes all.
+type DropTaskSets struct {
+	Connector   string
+	Incarnation int64
+	Keep        string
+}
+
+func (Grant) isAction()          {}
+func (RequestRelease) isAction() {}
+func (Lapse) isAction()          {}
+func (DropLapsed) isAction()     {}
+func (ConsumeRelease) isAction() {}
+func (MarkSettling) isAction()   {}
+func (SetSuccessor) isAction()   {}
+func (PutStatus) isAction()      {}
+func (DeleteStatus) isAction()   {}
+func (DropTaskSets) isAction()   {}
