@@ -1,0 +1,98 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/sluice-project/sluice/internal/errs"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Plugins serves PluginService. Safe for concurrent use.
+type Plugins struct {
+	sluicev1.UnimplementedPluginServiceServer
+	store     Reader
+	validator Validator
+}
+
+// NewPlugins returns the service.
+func NewPlugins(s Reader, v Validator) *Plugins { return &Plugins{store: s, validator: v} }
+
+// ListPlugins implements PluginService. It lists the catalogues of all pools, and what connected
+// executors have before their catalogue is written; a class once for each type and version.
+func (s *Plugins) ListPlugins(ctx context.Context, req *sluicev1.ListPluginsRequest) (*sluicev1.ListPluginsResponse, error) {
+	connectorsOnly := req.ConnectorsOnly == nil || isTrue(req.GetConnectorsOnly())
+	view := fresh(ctx, s.store)
+	type identity struct {
+		class, version string
+		kind           sluicev1.PluginType
+	}
+	found := map[identity]*sluicev1.Plugin{}
+	add := func(p *sluicev1.Plugin) {
+		kind := p.GetType()
+		if kind == sluicev1.PluginType_PLUGIN_TYPE_UNSPECIFIED || connectorsOnly && kind != sluicev1.PluginType_PLUGIN_TYPE_SINK && kind != sluicev1.PluginType_PLUGIN_TYPE_SOURCE {
+			return
+		}
+		id := identity{p.GetClass(), p.GetVersion(), kind}
+		if found[id] == nil {
+			found[id] = &sluicev1.Plugin{Class: p.GetClass(), Aliases: p.GetAliases(), Type: kind, Version: p.GetVersion()}
+		}
+	}
+	for _, p := range view.Plugins {
+		add(p.Value.GetPlugin())
+	}
+	for _, session := range view.Sessions {
+		for _, p := range session.Value.GetPlugins() {
+			add(p)
+		}
+	}
+	out := &sluicev1.ListPluginsResponse{}
+	for _, p := range found {
+		out.Plugins = append(out.Plugins, p)
+	}
+	// Kafka Connect's order of types is the order of the enum.
+	slices.SortFunc(out.Plugins, func(a, b *sluicev1.Plugin) int {
+		return cmp.Or(cmp.Compare(a.GetType(), b.GetType()), strings.Compare(a.GetClass(), b.GetClass()), strings.Compare(a.GetVersion(), b.GetVersion()))
+	})
+	return out, nil
+}
+
+// ValidateConfig implements PluginService.
+func (s *Plugins) ValidateConfig(ctx context.Context, req *sluicev1.ValidateConfigRequest) (*sluicev1.ValidateConfigResponse, error) {
+	config, err := normal(req.GetConfig())
+	if err != nil {
+		return nil, err
+	}
+	if class, ok := lookup(config, keyClass); ok && !strings.HasSuffix(stripped(class), stripped(req.GetPlugin())) {
+		return nil, errs.New(errs.PluginMismatch, "Included connector type %s does not match request type %s", class, req.GetPlugin())
+	}
+	if err := checkClass(config); err != nil {
+		return nil, err
+	}
+	if err := checkSize(config); err != nil {
+		return nil, err
+	}
+	// Where the config names no pool, any executor that has the plugin may say what it thinks.
+	pool := ""
+	if _, ok := lookup(config, keyPool); ok {
+		if pool, err = poolOf(config); err != nil {
+			return nil, err
+		}
+	}
+	r, err := s.validator.Validate(ctx, pool, config)
+	if err != nil {
+		return nil, err
+	}
+	return &sluicev1.ValidateConfigResponse{Name: r.GetName(), ErrorCount: r.GetErrorCount(), Groups: r.GetGroups(), Configs: r.GetConfigs()}, nil
+}
+
+// stripped is a plugin's name without a trailing Connector, as Kafka Connect compares them.
+func stripped(name string) string {
+	const suffix = "Connector"
+	if len(name) > len(suffix) {
+		return strings.TrimSuffix(name, suffix)
+	}
+	return name
+}

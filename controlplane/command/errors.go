@@ -1,0 +1,30 @@
+package command
+
+import (
+	"errors"
+
+	"github.com/sluice-project/sluice/internal/errs"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+var (
+	// ErrNoStream says that this replica does not own the session's stream; the caller looks again.
+	ErrNoStream = errors.New("command: this replica does not own the session's stream")
+	// ErrNotWaiting says that nobody waits for the answer (any more); it is dropped.
+	ErrNotWaiting = errors.New("command: nobody waits for this answer any more")
+	// ErrStreamLost says that the executor's stream ended before the answer; another may be asked.
+	ErrStreamLost = errors.New("command: the executor's stream ended before it answered")
+)
+
+// resultError is the error that an executor answered with, or nil.
+func resultError(r *sluicev1.CommandResult) error {
+	e := r.GetError()
+	if e == nil {
+		return nil
+	}
+	reason := errs.Reason(e.GetReason())
+	if _, ok := errs.Reasons()[reason]; !ok {
+		reason = errs.Internal
+	}
+	return errs.New(reason, "%s", e.GetMessage())
+}
