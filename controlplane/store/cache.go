@@ -145,7 +145,9 @@ func (b *builder) plugin(e Event) error {
 	if err != nil {
 		return fmt.Errorf("store: %s: %w", e.Key, err)
 	}
-	path := func(p *state.Plugin) string { return b.keys.plugin(p.Pool, p.Value.GetPlugin().GetClass(), p.Value.GetPlugin().GetVersion()) }
+	path := func(p *state.Plugin) string {
+		return b.keys.plugin(p.Pool, p.Value.GetPlugin().GetClass(), p.Value.GetPlugin().GetVersion())
+	}
 	list := slices.DeleteFunc(slices.Clone(b.snap.Plugins), func(p *state.Plugin) bool { return path(p) == e.Key })
 	if !e.Deleted {
 		v, err := decode(e.KV, &storev1.PluginEntry{})
