@@ -19,17 +19,11 @@ build: ## Build every binary into bin/.
 	@mkdir -p bin
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
-.PHONY: demo
-demo: build ## Move a real text through Kafka and back: FILE=path for your own, ONCE=1 to exit with the verdict.
-	./bin/sluice demo $(if $(FILE),--file '$(FILE)') $(if $(ONCE),--once)
 
 .PHONY: test
 test: ## Unit, property, contract and in-process end-to-end tests, under the race detector.
 	$(GO) test -race -timeout 280s ./...
 
-.PHONY: integration
-integration: build ## The story against a real Kafka: says what is missing and how to install it.
-	$(GO) test -tags integration -count=1 -timeout 900s -v ./integration/...
 
 .PHONY: bench
 bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
@@ -41,13 +35,12 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## Lint Go and protos.
 	$(TOOLS)/buf lint
 
 .PHONY: generate
-generate: $(TOOLS)/buf ## Generate Go from the protos and the config references from the connectors.
+generate: $(TOOLS)/buf ## Generate Go from the protos.
 	PATH=$(TOOLS):$$PATH $(TOOLS)/buf generate
-	$(GO) test ./connectors/builtin/... -run Reference -update
 
 .PHONY: generated
 generated: generate ## Fail where a generated file is stale.
-	@git diff --exit-code -- proto docs/connectors || { echo 'run `make generate` and commit the result'; exit 1; }
+	@git diff --exit-code -- proto || { echo 'run `make generate` and commit the result'; exit 1; }
 
 $(TOOLS)/buf:
 	@mkdir -p $(TOOLS)

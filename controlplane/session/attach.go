@@ -202,7 +202,7 @@ func (st *stream) open(ctx context.Context) error {
 	released := map[unit.ID]bool{}
 	for _, r := range h.releases {
 		if r.unit != (unit.ID{}) {
-			if err := s.store.WriteRelease(ctx, r.unit, r.epoch, r.outcome, r.unfenced); err != nil {
+			if err := s.store.WriteRelease(ctx, r.unit, r.epoch, int32(r.outcome), r.unfenced); err != nil {
 				return unavailable(err)
 			}
 			released[r.unit] = true

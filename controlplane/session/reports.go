@@ -128,7 +128,7 @@ func (r *reporter) release(ctx context.Context, rel release) {
 		r.persist(ctx, func(ctx context.Context) error { return r.flush(ctx) })
 	}
 	written := rel.unit == unit.ID{} || r.persist(ctx, func(ctx context.Context) error {
-		return r.st.server.store.WriteRelease(ctx, rel.unit, rel.epoch, rel.outcome, rel.unfenced)
+		return r.st.server.store.WriteRelease(ctx, rel.unit, rel.epoch, int32(rel.outcome), rel.unfenced)
 	})
 	if written {
 		r.st.log.Info("unit released", logkey.Unit, rel.ack.GetUnit(), logkey.Epoch, rel.epoch.String(), "outcome", rel.outcome.String())

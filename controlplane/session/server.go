@@ -38,7 +38,7 @@ type Sessions interface {
 
 // Reports are the writes of what executors report of units, each guarded by the epoch.
 type Reports interface {
-	WriteRelease(ctx context.Context, u unit.ID, e lease.Epoch, outcome sluicev1.ReleaseOutcome, predecessorUnfenced bool) error
+	WriteRelease(ctx context.Context, u unit.ID, e lease.Epoch, outcome int32, predecessorUnfenced bool) error
 	WriteStatuses(ctx context.Context, statuses []store.StatusWrite) error
 	ClearUnfenced(ctx context.Context, u unit.ID, e lease.Epoch) error
 	Rebind(ctx context.Context, u unit.ID, e lease.Epoch, oldSession, newSession, executor string) (bool, error)

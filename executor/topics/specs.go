@@ -28,23 +28,23 @@ func compacted(name string, partitions int32, replication int16, extra map[strin
 	return Spec{Name: name, Partitions: partitions, Replication: replication, Config: c}
 }
 
-// Offsets is the topic of source offsets. 0 partitions mean 25.
-func Offsets(name string, partitions int32, replication int16, extra map[string]string) Spec {
+// OffsetsSpec is the topic of source offsets. 0 partitions mean 25.
+func OffsetsSpec(name string, partitions int32, replication int16, extra map[string]string) Spec {
 	if partitions == 0 {
 		partitions = OffsetsPartitions
 	}
 	return compacted(name, partitions, replication, extra)
 }
 
-// Status is the topic of states. 0 partitions mean 5.
-func Status(name string, partitions int32, replication int16, extra map[string]string) Spec {
+// StatusSpec is the topic of states. 0 partitions mean 5.
+func StatusSpec(name string, partitions int32, replication int16, extra map[string]string) Spec {
 	if partitions == 0 {
 		partitions = StatusPartitions
 	}
 	return compacted(name, partitions, replication, extra)
 }
 
-// Configs is the topic of configs: one partition always, as its order is its meaning.
-func Configs(name string, replication int16, extra map[string]string) Spec {
+// ConfigsSpec is the topic of configs: one partition always, as its order is its meaning.
+func ConfigsSpec(name string, replication int16, extra map[string]string) Spec {
 	return compacted(name, ConfigPartitions, replication, extra)
 }
