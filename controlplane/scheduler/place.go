@@ -48,6 +48,7 @@ func (p *planner) loads() {
 		p.sessions[id] = &session{Session: s, connector: map[string]int{}}
 		p.live++
 	}
+	p.ids = slices.Sorted(maps.Keys(p.sessions))
 	for u, a := range p.snap.Assignments {
 		if s := p.sessions[a.Value.GetSession()]; s != nil {
 			s.take(u)
@@ -62,7 +63,7 @@ func (p *planner) loads() {
 // the fewest units, then the first by id.
 func (p *planner) place(w want) *session {
 	var best *session
-	for _, id := range slices.Sorted(maps.Keys(p.sessions)) {
+	for _, id := range p.ids {
 		s := p.sessions[id]
 		if !s.takes() || !s.has(w.plugin) || w.pool != "" && s.Value.GetPool() != w.pool {
 			continue

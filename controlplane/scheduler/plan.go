@@ -71,6 +71,7 @@ type planner struct {
 	blockTasks map[string]string
 	blockAll   map[string]string
 	sessions   map[string]*session
+	ids        []string // of sessions, sorted
 	live       int
 	releasing  map[string]bool // draining sessions that have a unit under way
 }
