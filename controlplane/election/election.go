@@ -101,12 +101,17 @@ func NewSole(s *store.Store) *Sole { return &Sole{s} }
 // Run leads until ctx ends.
 func (s *Sole) Run(ctx context.Context, lead Lead) error {
 	key := s.store.LeaderPrefix() + "/sole"
-	ok, rev, err := s.store.Backend().Txn(ctx, []store.Compare{{Key: key, Field: store.CreateRevision}}, []store.Op{{Key: key, Value: []byte("sole")}})
+	b := s.store.Backend()
+	// A put keeps the create revision: to lead again is to lead on.
+	if _, _, err := b.Txn(ctx, nil, []store.Op{{Key: key, Value: []byte("sole")}}); err != nil {
+		return err
+	}
+	kvs, _, err := b.Get(ctx, key, false)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return errors.New("election: somebody else leads a store that nobody shares (bug)")
+	if len(kvs) != 1 {
+		return fmt.Errorf("election: the key %s is gone as soon as it was written", key)
 	}
-	return lead(ctx, store.Guard{Key: key, CreateRevision: rev})
+	return lead(ctx, store.Guard{Key: key, CreateRevision: kvs[0].CreateRevision})
 }

@@ -1,0 +1,255 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sluice-project/sluice/controlplane/scheduler"
+	"github.com/sluice-project/sluice/controlplane/state"
+	"github.com/sluice-project/sluice/controlplane/store"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Store is what the reconciler needs of the store.
+type Store interface {
+	View() *state.Snapshot
+	Subscribe() (<-chan struct{}, func())
+	Barrier(ctx context.Context) error
+	Apply(ctx context.Context, g store.Guard, actions []state.Action) error
+}
+
+// Fencer has the instance of a unit that was granted at an epoch fenced by some live executor, best one
+// of the pool, within ctx's deadline.
+type Fencer interface {
+	Fence(ctx context.Context, pool string, u unit.ID, e lease.Epoch, config *sluicev1.Config) error
+}
+
+// Config is what a plan depends on beside the store.
+type Config struct {
+	Times           lease.Times
+	StaticStability time.Duration
+	FastFailover    time.Duration
+}
+
+const (
+	// fenceTimeout bounds one fence; it is tried again after fenceAgain.
+	fenceTimeout = 30 * time.Second
+	fenceAgain   = 5 * time.Second
+	// maxFences bounds the fences under way.
+	maxFences = 16
+	// applyTimeout bounds the writing of one plan.
+	applyTimeout = 30 * time.Second
+	// maxGrants bounds one plan, so that a stop or a delete never waits for thousands of grants.
+	maxGrants = 1000
+)
+
+// Reconciler leads. Its Run is called by the election; not twice at the same time.
+type Reconciler struct {
+	config Config
+	store  Store
+	fencer Fencer
+	clock  clock.Clock
+	log    *slog.Logger
+}
+
+// New returns a reconciler.
+func New(config Config, s Store, f Fencer, c clock.Clock, log *slog.Logger) *Reconciler {
+	return &Reconciler{config, s, f, c, log.With(logkey.Component, "reconciler")}
+}
+
+// term is one time of leading.
+type term struct {
+	*Reconciler
+	guard store.Guard
+	group *run.Group
+	wake  chan struct{}
+
+	seen    map[string]bool               // sessions that lived when this leader first read the store, or since
+	sets    map[string]state.DropTaskSets // the present task set of each connector
+	blocked map[string]bool               // what was logged as waiting
+
+	mu     sync.Mutex
+	fences map[unit.ID]bool // under way, or waiting to be tried again
+}
+
+// Run leads until ctx ends or the guard is gone, which is no error.
+func (r *Reconciler) Run(ctx context.Context, g store.Guard) error {
+	if err := r.store.Barrier(ctx); err != nil {
+		return err
+	}
+	t := &term{Reconciler: r, guard: g, group: run.New(ctx, "fences"), wake: make(chan struct{}, 1),
+		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}}
+	err := t.loop(ctx)
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), fenceTimeout)
+	defer cancel()
+	err = errors.Join(err, t.group.Stop(stopping))
+	if errors.Is(err, store.ErrNotLeader) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (t *term) loop(ctx context.Context) error {
+	changed, cancel := t.store.Subscribe()
+	defer cancel()
+	failures := 0
+	for {
+		next, err := t.once(ctx)
+		if errors.Is(err, store.ErrNotLeader) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			failures++
+			t.log.Warn("a plan was not written; trying again", logkey.Err, err)
+			next = t.clock.Now().Add(backoff(failures))
+			// A change does not hurry what fails.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.clock.After(next.Sub(t.clock.Now())):
+			}
+			continue
+		}
+		failures = 0
+		var timer <-chan time.Time
+		if !next.IsZero() {
+			timer = t.clock.After(max(next.Sub(t.clock.Now()), time.Millisecond))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-t.wake:
+		case <-timer:
+		}
+	}
+}
+
+// backoff is 100 ms, doubled up to 5 s, with jitter.
+func backoff(failures int) time.Duration {
+	d := min(100*time.Millisecond<<min(failures-1, 6), 5*time.Second)
+	return d/2 + rand.N(d/2+1)
+}
+
+// once plans and writes.
+func (t *term) once(ctx context.Context) (next time.Time, err error) {
+	view := t.store.View()
+	for id := range view.Sessions {
+		t.seen[id] = true
+	}
+	r := scheduler.Plan(view, t.clock.Now(), scheduler.Options{
+		Times: t.config.Times, StaticStabilityMax: t.config.StaticStability, FastFailover: t.config.FastFailover,
+		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,
+	})
+	t.say(r)
+	actions := append(r.Actions, t.oldTaskSets(view)...)
+	if len(actions) > 0 {
+		writing, cancel := context.WithTimeout(ctx, applyTimeout)
+		defer cancel()
+		if err := t.store.Apply(writing, t.guard, actions); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return r.Next, t.fence(r.Fences)
+}
+
+// say logs what newly waits, once.
+func (t *term) say(r scheduler.Result) {
+	now := map[string]bool{}
+	for _, b := range r.Blocked {
+		if now[b] = true; !t.blocked[b] {
+			t.log.Info("waiting", "why", b)
+		}
+	}
+	t.blocked = now
+	for _, a := range r.Actions {
+		switch a := a.(type) {
+		case state.Grant:
+			t.log.Info("granting", logkey.Unit, a.Unit.String(), logkey.Executor, a.Value.GetExecutor())
+		case state.Lapse:
+			t.log.Warn("lapsed", logkey.Unit, a.Unit.String(), logkey.Executor, a.Value.GetExecutor())
+		}
+	}
+}
+
+// oldTaskSets finds connectors whose task set is another than at the last look: what is not the present
+// one goes. A new leader looks at every connector once.
+func (t *term) oldTaskSets(view *state.Snapshot) []state.Action {
+	var out []state.Action
+	for name, c := range view.Connectors {
+		now := state.DropTaskSets{Connector: name, Incarnation: c.Incarnation, Keep: c.Value.GetTaskSet().GetId()}
+		old, known := t.sets[name]
+		if known && old == now {
+			continue
+		}
+		if known && old.Incarnation != now.Incarnation {
+			old.Keep = ""
+			out = append(out, old)
+		}
+		t.sets[name] = now
+		out = append(out, now)
+	}
+	for name, old := range t.sets {
+		if view.Connectors[name] == nil {
+			delete(t.sets, name)
+			old.Keep = ""
+			out = append(out, old)
+		}
+	}
+	return out
+}
+
+// fence has the owed fences performed, each by itself, and says that the unit is quiet then.
+func (t *term) fence(owed []scheduler.Fence) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range owed {
+		u := f.Lapsed.Unit
+		if t.fences[u] || len(t.fences) >= maxFences {
+			continue
+		}
+		t.fences[u] = true
+		if err := t.group.Go(func(ctx context.Context) error { return t.fenceOne(ctx, f) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) error {
+	u := f.Lapsed.Unit
+	defer func() {
+		t.mu.Lock()
+		delete(t.fences, u)
+		t.mu.Unlock()
+		select {
+		case t.wake <- struct{}{}:
+		default:
+		}
+	}()
+	one, cancel := context.WithTimeout(ctx, fenceTimeout)
+	v := f.Lapsed.Value
+	err := t.fencer.Fence(one, f.Pool, u, lease.Epoch{Era: v.GetEpoch().GetEra(), Revision: v.GetEpoch().GetRevision()}, v.GetConnectorConfig())
+	cancel()
+	if err == nil {
+		t.log.Info("fenced", logkey.Unit, u.String())
+		err = t.store.Apply(ctx, t.guard, []state.Action{state.DropLapsed{Unit: u, Mod: f.Lapsed.ModRevision}})
+	}
+	if err != nil && ctx.Err() == nil {
+		t.log.Warn("a fence is owed and failed; trying again", logkey.Unit, u.String(), logkey.Err, err)
+		select {
+		case <-ctx.Done():
+		case <-t.clock.After(fenceAgain):
+		}
+	}
+	return nil
+}
