@@ -1,0 +1,134 @@
+package kafkaio
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/sluice-project/sluice/internal/clock"
+)
+
+// ReadOptions are those of ReadToEnd.
+type ReadOptions struct {
+	// Isolation is isolation.level; default read_committed.
+	Isolation string
+	// Progress is how long a partition that is not at its end may bring nothing; default 30 s.
+	Progress time.Duration
+	Logger   *slog.Logger
+}
+
+// ReadToEnd reads every record of a topic, in each partition's order, up to an end that is not older than the call. The
+// record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group.
+func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) error {
+	if opts.Isolation == "" {
+		opts.Isolation = "read_committed"
+	}
+	if opts.Progress <= 0 {
+		opts.Progress = 30 * time.Second
+	}
+	conf, err := configMap(RoleConsumer, client, "", nil)
+	if err != nil {
+		return err
+	}
+	for _, k := range []string{"group.instance.id"} {
+		delete(conf, k)
+	}
+	conf["group.id"] = "sluice-reader" // never joined: confluent-kafka-go asks for one
+	conf["isolation.level"], conf["auto.offset.reset"], conf["enable.partition.eof"] = opts.Isolation, "earliest", "true"
+	var c consumer
+	if err := c.open(conf, 1000, opts.Logger); err != nil {
+		return err
+	}
+	defer func() { _ = c.shut() }()
+	open, err := c.begin(ctx, topic, opts.Progress)
+	if err != nil {
+		return err
+	}
+	now := clock.Real().Boot
+	moved := map[int32]time.Duration{}
+	for p := range open {
+		moved[p] = now()
+	}
+	c.onEOF = func(tp TopicPartition) { delete(open, tp.Partition) }
+	var b Batch
+	for len(open) > 0 {
+		if err := c.serve(); err != nil {
+			return fmt.Errorf("reading topic %q: %w", topic, err)
+		}
+		if err := c.take(&b); err != nil {
+			return err
+		}
+		for i := range b.Records {
+			if err := fn(b.Records[i]); err != nil {
+				return err
+			}
+			moved[b.Records[i].Partition] = now()
+		}
+		if len(b.Records) > 0 {
+			continue
+		}
+		if ctx.Err() != nil {
+			return ended(ctx, fmt.Sprintf("reading topic %q", topic))
+		}
+		if late := overdue(open, moved, now()-opts.Progress); len(late) > 0 {
+			return fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", topic, late, opts.Progress, ErrTimeout, c.hint())
+		}
+		if len(open) > 0 {
+			c.wake.wait(ctx, 100*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+func overdue(open map[int32]bool, moved map[int32]time.Duration, before time.Duration) (late []int32) {
+	for p := range open {
+		if moved[p] < before {
+			late = append(late, p)
+		}
+	}
+	slices.Sort(late)
+	return late
+}
+
+// begin assigns all partitions of a topic from their beginning.
+func (c *consumer) begin(ctx context.Context, topic string, limit time.Duration) (map[int32]bool, error) {
+	wait, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	md, err := c.c.GetMetadata(&topic, false, millis(wait))
+	c.drainLogs()
+	if err != nil {
+		return nil, fmt.Errorf("reading topic %q: %w%s", topic, wrap(err), c.hint())
+	}
+	t, ok := md.Topics[topic]
+	if !ok || t.Error.Code() == kafka.ErrUnknownTopicOrPart || t.Error.Code() == kafka.ErrUnknownTopic {
+		return nil, fmt.Errorf("topic %q: %w", topic, ErrUnknownTopic)
+	}
+	if t.Error.Code() != kafka.ErrNoError {
+		return nil, fmt.Errorf("reading topic %q: %w", topic, wrap(t.Error))
+	}
+	open := map[int32]bool{}
+	var parts []kafka.TopicPartition
+	for _, p := range t.Partitions {
+		forward(c.rk, TopicPartition{Topic: topic, Partition: p.ID}, c.data)
+		open[p.ID] = true
+		parts = append(parts, kafka.TopicPartition{Topic: &topic, Partition: p.ID, Offset: kafka.OffsetBeginning})
+	}
+	if err := c.c.Assign(parts); err != nil {
+		return nil, fmt.Errorf("reading topic %q: %w", topic, wrap(err))
+	}
+	return open, nil
+}
+
+// hint is the client's last complaint: it says why nothing came.
+func (c *consumer) hint() string {
+	c.drainLogs()
+	if c.lastLog == "" {
+		return ""
+	}
+	return " (" + strings.TrimSpace(c.lastLog) + ")"
+}
