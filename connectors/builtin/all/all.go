@@ -1,0 +1,21 @@
+// Package all lists the builtin connectors. Mains import it; the executor does not.
+package all
+
+import (
+	"slices"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/builtin/datagen"
+	"github.com/sluice-project/sluice/connectors/builtin/filestream"
+	"github.com/sluice-project/sluice/connectors/builtin/null"
+	"github.com/sluice-project/sluice/connectors/builtin/verifiable"
+)
+
+// Plugins are all builtin connectors, in a stable order.
+func Plugins() []connectors.Plugin {
+	return slices.Concat(
+		filestream.Plugins(),
+		verifiable.Plugins(),
+		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
+	)
+}

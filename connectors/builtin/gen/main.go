@@ -1,0 +1,31 @@
+// Command gen writes the reference of the builtin connectors: docs/connectors/*.md, one page a plugin
+// and an index. The tables come from the config definitions, the words above them from text/, one file a
+// page. Its output depends on nothing else. Run it in the root of the repository:
+//
+//	go run ./connectors/builtin/gen
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/sluice-project/sluice/connectors/builtin/all"
+)
+
+func main() {
+	dir := flag.String("dir", "docs/connectors", "the directory to write to")
+	flag.Parse()
+	if err := generate(*dir); err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
+}
+
+func generate(dir string) error {
+	files, err := pages(all.Plugins())
+	if err != nil {
+		return err
+	}
+	return write(dir, files)
+}

@@ -1,0 +1,318 @@
+package converter
+
+import (
+	"bytes"
+	"errors"
+	"math/big"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/sluice-project/sluice/connectors/data"
+)
+
+func newJSON(t testing.TB, config map[string]string) *JSON {
+	t.Helper()
+	j := &JSON{}
+	if err := j.Configure(config, false); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func structOf(t testing.TB) (*data.Schema, data.Value) {
+	t.Helper()
+	s := &data.Schema{Type: data.KindStruct, Name: "rec", Version: 2, Fields: []data.Field{
+		{Name: "id", Schema: data.Int64Schema}, {Name: "name", Schema: data.OptionalStringSchema},
+		{Name: "tags", Schema: &data.Schema{Type: data.KindArray, Elem: data.StringSchema}},
+		{Name: "attrs", Schema: &data.Schema{Type: data.KindMap, Key: data.StringSchema, Elem: data.Int32Schema}},
+		{Name: "level", Schema: &data.Schema{Type: data.KindInt8, Default: data.Int8(7)}},
+	}}
+	st := data.NewStruct(s)
+	m := &data.Map{}
+	m.Put(data.String("a"), data.Int32(1))
+	for name, v := range map[string]data.Value{"id": data.Int64(9), "name": data.Null(), "tags": data.Array([]data.Value{data.String("x")}),
+		"attrs": data.MapOf(m), "level": data.Int8(3)} {
+		if err := st.Put(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, data.StructOf(st)
+}
+
+func TestJSON_WritesTheBytesThatJavaWritesAndReadsThemBack(t *testing.T) {
+	rec, recValue := structOf(t)
+	pairs := &data.Map{}
+	pairs.Put(data.Int32(1), data.Bool(true))
+	for _, tt := range []struct {
+		name   string
+		schema *data.Schema
+		v      data.Value
+		with   string
+		plain  string
+	}{
+		{"null without schema", nil, data.Null(), "", ""},
+		{"optional null", data.OptionalStringSchema, data.Null(), `{"schema":{"type":"string","optional":true},"payload":null}`, "null"},
+		{"string", data.StringSchema, data.String("a\"\n\u00e4\u0001"), `{"schema":{"type":"string","optional":false},"payload":"a\"\nä\u0001"}`, `"a\"\nä\u0001"`},
+		{"int8", data.Int8Schema, data.Int8(-3), `{"schema":{"type":"int8","optional":false},"payload":-3}`, "-3"},
+		{"int64", data.Int64Schema, data.Int64(1 << 60), `{"schema":{"type":"int64","optional":false},"payload":1152921504606846976}`, "1152921504606846976"},
+		{"double", data.Float64Schema, data.Float64(1.5), `{"schema":{"type":"double","optional":false},"payload":1.5}`, "1.5"},
+		{"bool", data.BoolSchema, data.Bool(true), `{"schema":{"type":"boolean","optional":false},"payload":true}`, "true"},
+		{"bytes", data.BytesSchema, data.Bytes([]byte{1, 2, 255}), `{"schema":{"type":"bytes","optional":false},"payload":"AQL/"}`, `"AQL/"`},
+		{"timestamp", data.TimestampSchema, data.Int64(5), `{"schema":{"type":"int64","optional":false,"name":"org.apache.kafka.connect.data.Timestamp","version":1},"payload":5}`, "5"},
+		{"pairs", &data.Schema{Type: data.KindMap, Key: data.Int32Schema, Elem: data.BoolSchema}, data.MapOf(pairs),
+			`{"schema":{"type":"map","keys":{"type":"int32","optional":false},"values":{"type":"boolean","optional":false},"optional":false},"payload":[[1,true]]}`, "[[1,true]]"},
+		{"struct", rec, recValue, `{"schema":{"type":"struct","fields":[{"type":"int64","optional":false,"field":"id"},{"type":"string","optional":true,"field":"name"},` +
+			`{"type":"array","items":{"type":"string","optional":false},"optional":false,"field":"tags"},` +
+			`{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"int32","optional":false},"optional":false,"field":"attrs"},` +
+			`{"type":"int8","optional":false,"default":7,"field":"level"}],"optional":false,"name":"rec","version":2},` +
+			`"payload":{"id":9,"name":null,"tags":["x"],"attrs":{"a":1},"level":3}}`, `{"id":9,"name":null,"tags":["x"],"attrs":{"a":1},"level":3}`},
+	} {
+		for config, want := range map[string]string{"true": tt.with, "false": tt.plain} {
+			j := newJSON(t, map[string]string{"schemas.enable": config})
+			got, null, err := j.FromData(nil, "t", tt.schema, tt.v)
+			if err != nil || string(got) != want || null != (want == "") {
+				t.Errorf("%s, schemas %s:\n got %s (%v, %v)\nwant %s", tt.name, config, got, null, err, want)
+			}
+			if config == "false" || null {
+				continue
+			}
+			for range 2 { // the second time the envelope is known
+				s, v, err := j.ToData("t", got)
+				if err != nil || !data.SameSchema(s, tt.schema) || !data.Equal(v, tt.v) {
+					t.Errorf("%s: read back %#v %v", tt.name, v, err)
+				}
+			}
+		}
+	}
+}
+
+func TestJSON_ReadsPlainJSON(t *testing.T) {
+	j := newJSON(t, map[string]string{"schemas.enable": "false"})
+	for text, want := range map[string]data.Value{
+		"null": data.Null(), " true ": data.Bool(true), "12": data.Int64(12), "1.0": data.Float64(1), "1e3": data.Float64(1000),
+		`"a\u00e4\ud83d\ude00\n"`: data.String("aä😀\n"), "[1,[]]": data.Array([]data.Value{data.Int64(1), data.Array([]data.Value{})}),
+		"18446744073709551617": data.Int64(1), "-0": data.Int64(0),
+	} {
+		s, v, err := j.ToData("t", []byte(text))
+		if err != nil || s != nil || !data.Equal(v, want) {
+			t.Errorf("%s: %#v %v %v", text, v, s, err)
+		}
+	}
+	_, v, err := j.ToData("t", []byte(`{"b":{"x":null},"a":"y"}`))
+	if a, _ := v.Map().Get(data.String("a")); err != nil || v.Map().Len() != 2 || a.Str() != "y" {
+		t.Errorf("%#v %v", v, err)
+	}
+}
+
+func TestJSON_SaysWhatIsWrong(t *testing.T) {
+	for _, tt := range []struct{ text, schemas, want string }{
+		{`{"a":1}`, "true", "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration."},
+		{`{"schema":{},"payload":1}`, "true", "Schema must contain 'type' field"},
+		{`{"schema":{"type":"int128"},"payload":1}`, "true", "Unknown schema type: int128"},
+		{`{"schema":{"type":"int32"},"payload":null}`, "true", "Invalid null value for required INT32 field"},
+		{`{"schema":{"type":"int8"},"payload":300}`, "true", "300 does not fit INT8"},
+		{`{"schema":{"type":"int8"},"payload":"x"}`, "true", "the schema says INT8, the JSON has STRING"},
+		{`{"schema":{"type":"array","items":{"type":"int8"}},"payload":{}}`, "true", "Arrays should be encoded as JSON arrays, but found OBJECT"},
+		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{}}`, "true", "field f: "},
+		{`{"a":}`, "false", `invalid JSON at byte 5: found '}', want a value`},
+		{`{"a":1`, "false", "the JSON ends at byte 6"},
+		{`01`, "false", "byte"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"}, {`1 2`, "false", "nothing after the value"},
+		{strings.Repeat("[", 5000), "false", "nested"},
+	} {
+		_, _, err := newJSON(t, map[string]string{"schemas.enable": tt.schemas}).ToData("t", []byte(tt.text))
+		if !errors.Is(err, ErrData) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.60s: %v", tt.text, err)
+		}
+	}
+}
+
+func TestJSON_Decimals(t *testing.T) {
+	s := data.DecimalSchema(2)
+	v := data.Decimal(big.NewInt(-12345))
+	for format, want := range map[string]string{"BASE64": `"z8c="`, "numeric": "-123.45"} {
+		j := newJSON(t, map[string]string{"decimal.format": format, "schemas.enable": "false"})
+		got, _, err := j.FromData(nil, "t", s, v)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s %v", format, got, err)
+		}
+		j = newJSON(t, map[string]string{"decimal.format": format})
+		b, _, _ := j.FromData(nil, "t", s, v)
+		if _, back, err := j.ToData("t", b); err != nil || !data.Equal(back, v) {
+			t.Errorf("%s: %#v %v", b, back, err)
+		}
+	}
+}
+
+// genTyped draws a schema and a value of it.
+func genTyped(depth int) *rapid.Generator[struct {
+	S *data.Schema
+	V data.Value
+}] {
+	type out = struct {
+		S *data.Schema
+		V data.Value
+	}
+	return rapid.Custom(func(t *rapid.T) out {
+		limit := 8
+		if depth > 0 {
+			limit = 11
+		}
+		switch rapid.IntRange(0, limit).Draw(t, "kind") {
+		case 0:
+			return out{data.Int8Schema, data.Int8(rapid.Int8().Draw(t, "v"))}
+		case 1:
+			return out{data.Int16Schema, data.Int16(rapid.Int16().Draw(t, "v"))}
+		case 2:
+			return out{data.Int32Schema, data.Int32(rapid.Int32().Draw(t, "v"))}
+		case 3:
+			return out{data.Int64Schema, data.Int64(rapid.Int64().Draw(t, "v"))}
+		case 4:
+			return out{data.Float64Schema, data.Float64(rapid.Float64().Draw(t, "v"))}
+		case 5:
+			return out{data.Float32Schema, data.Float32(rapid.Float32().Draw(t, "v"))}
+		case 6:
+			return out{data.BoolSchema, data.Bool(rapid.Bool().Draw(t, "v"))}
+		case 7:
+			return out{data.BytesSchema, data.Bytes(append([]byte{}, rapid.SliceOf(rapid.Byte()).Draw(t, "v")...))}
+		case 8:
+			return out{data.OptionalStringSchema, data.String(rapid.String().Draw(t, "v"))}
+		case 9:
+			e := genTyped(depth-1).Draw(t, "e")
+			return out{&data.Schema{Type: data.KindArray, Elem: e.S}, data.Array([]data.Value{e.V, e.V})}
+		case 10:
+			e := genTyped(depth-1).Draw(t, "e")
+			m := &data.Map{}
+			m.Put(data.String(rapid.String().Draw(t, "k")), e.V)
+			return out{&data.Schema{Type: data.KindMap, Key: data.StringSchema, Elem: e.S}, data.MapOf(m)}
+		}
+		a, b := genTyped(depth-1).Draw(t, "a"), genTyped(depth-1).Draw(t, "b")
+		s := &data.Schema{Type: data.KindStruct, Name: "n", Fields: []data.Field{{Name: "a", Schema: a.S}, {Name: "b", Schema: b.S}}}
+		st := data.NewStruct(s)
+		st.Set(0, a.V)
+		st.Set(1, b.V)
+		return out{s, data.StructOf(st)}
+	})
+}
+
+func TestJSON_ReadsWhatItWritesWhateverTheSchema(t *testing.T) {
+	j := newJSON(t, nil)
+	rapid.Check(t, func(t *rapid.T) {
+		in := genTyped(3).Draw(t, "in")
+		b, _, err := j.FromData(nil, "t", in.S, in.V)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, v, err := j.ToData("t", b)
+		if err != nil || !data.SameSchema(s, in.S) || !data.Equal(v, in.V) {
+			t.Fatalf("%s: %#v, want %#v (%v)", b, v, in.V, err)
+		}
+	})
+}
+
+func FuzzJSON_NeverPanics(f *testing.F) {
+	for _, s := range []string{`{"schema":{"type":"map","keys":{"type":"int8"},"values":{"type":"string"}},"payload":[[1,"a"]]}`, `"\ud83d\ude00"`, `[1e999,{}]`, `{"schema":null,"payload":{}}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, on := range []string{"true", "false"} {
+			j := newJSON(t, map[string]string{"schemas.enable": on})
+			s, v, err := j.ToData("t", b)
+			if err != nil {
+				continue
+			}
+			if _, _, err := j.FromData(nil, "t", s, v); err != nil && s == nil {
+				t.Errorf("%q was read and cannot be written: %v", b, err)
+			}
+		}
+	})
+}
+
+func TestSimpleHeader_GuessesAsJavaDoes(t *testing.T) {
+	h := &SimpleHeader{}
+	for text, want := range map[string]struct {
+		kind data.Kind
+		name string
+	}{
+		"abc": {data.KindString, ""}, "true": {data.KindBool, ""}, "1": {data.KindInt8, ""}, "300": {data.KindInt16, ""}, "70000": {data.KindInt32, ""},
+		"5000000000": {data.KindInt64, ""}, "1.5": {data.KindFloat32, ""}, "1e100": {data.KindBytes, data.DecimalName}, "18446744073709551616": {data.KindBytes, data.DecimalName},
+		"2020-01-02": {data.KindInt32, data.DateName}, "10:20:30.400Z": {data.KindInt32, data.TimeName}, "2020-01-02T10:20:30.400Z": {data.KindInt64, data.TimestampName},
+		"[1,2]": {data.KindArray, ""}, `{"a":1}`: {data.KindMap, ""}, "[1,": {data.KindString, ""}, "{x": {data.KindString, ""}, "": {data.KindString, ""},
+	} {
+		s, v, err := h.ToData("t", "k", []byte(text))
+		if err != nil || s == nil || s.Type != want.kind || s.Name != want.name || v.Kind() != want.kind {
+			t.Errorf("%q: %v %#v %v", text, s, v, err)
+		}
+	}
+	for _, text := range []string{"null"} {
+		if s, v, err := h.ToData("t", "k", []byte(text)); s != nil || !v.IsNull() || err != nil {
+			t.Errorf("%q: %v %#v %v", text, s, v, err)
+		}
+	}
+	m := &data.Map{}
+	m.Put(data.String(`q"`), data.Array([]data.Value{data.Int8(1), data.Int8(2)}))
+	b, null, err := h.FromData(nil, "t", "k", nil, data.MapOf(m))
+	if string(b) != `{"q\"":[1,2]}` || null || err != nil {
+		t.Errorf("%s %v %v", b, null, err)
+	}
+	if _, v, _ := h.ToData("t", "k", b); !data.Equal(v, data.MapOf(m)) {
+		t.Errorf("%#v", v)
+	}
+}
+
+func TestBuiltin_EachIsFoundByItsClassAndMakesItself(t *testing.T) {
+	for _, in := range Builtin() {
+		if in.New != nil {
+			if err := in.New().Configure(map[string]string{}, true); err != nil {
+				t.Errorf("%s: %v", in.Class, err)
+			}
+		}
+		h := in.NewHeader()
+		if err := h.Configure(map[string]string{}); err != nil {
+			t.Errorf("%s: %v", in.Class, err)
+		}
+		if b, _, err := h.FromData(nil, "t", "k", nil, data.Null()); err != nil || len(b) > 0 {
+			t.Errorf("%s: %q %v", in.Class, b, err)
+		}
+	}
+	c := &ByteArray{}
+	if !Raw(c) || Raw(&String{}) {
+		t.Error("only ByteArrayConverter passes bytes on")
+	}
+	if _, v, _ := c.ToData("t", nil); !v.IsNull() {
+		t.Errorf("%#v", v)
+	}
+	if b, _, err := c.FromData([]byte("x"), "t", nil, data.Bytes([]byte("y"))); !bytes.Equal(b, []byte("xy")) || err != nil {
+		t.Error(string(b), err)
+	}
+	if _, _, err := c.FromData(nil, "t", data.StringSchema, data.String("y")); !errors.Is(err, ErrData) {
+		t.Error(err)
+	}
+}
+
+func BenchmarkJSON_Read(b *testing.B) {
+	s, v := structOf(b)
+	for _, on := range []string{"true", "false"} {
+		b.Run("schemas="+on, func(b *testing.B) {
+			j := newJSON(b, map[string]string{"schemas.enable": on})
+			text, _, _ := j.FromData(nil, "t", s, v)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := j.ToData("t", text); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkJSON_Write(b *testing.B) {
+	s, v := structOf(b)
+	j := newJSON(b, nil)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _, _ = j.FromData(buf[:0], "t", s, v)
+	}
+}

@@ -1,0 +1,350 @@
+package converter
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/data"
+)
+
+func jsonDef() *configdef.Def {
+	return configdef.New().
+		Define(configdef.Key{Name: "schemas.enable", Type: configdef.Boolean, Default: configdef.Text("true"), Importance: configdef.High,
+			Group: "Schemas", OrderInGroup: 0, Width: "MEDIUM", DisplayName: "Enable Schemas",
+			Doc: "Include schemas within each of the serialized values and keys."}).
+		Define(configdef.Key{Name: "schemas.cache.size", Type: configdef.Int, Default: configdef.Text("1000"), Importance: configdef.High,
+			Group: "Schemas", OrderInGroup: 1, Width: "MEDIUM", DisplayName: "Schema Cache Size",
+			Doc: "The maximum number of schemas that can be cached in this converter instance."}).
+		Define(configdef.Key{Name: "decimal.format", Type: configdef.String, Default: configdef.Text("BASE64"), Importance: configdef.Low,
+			Validator: configdef.InIgnoreCase("BASE64", "NUMERIC"), Group: "Serialization", OrderInGroup: 0, Width: "MEDIUM", DisplayName: "Decimal Format",
+			Doc: "Controls which format this converter will serialize decimals in. This value is case insensitive and can be either 'BASE64' (default) or 'NUMERIC'"}).
+		Define(configdef.Key{Name: "replace.null.with.default", Type: configdef.Boolean, Default: configdef.Text("true"), Importance: configdef.Low,
+			Group: "Serialization", OrderInGroup: 1, Width: "MEDIUM", DisplayName: "Replace null with default",
+			Doc: "Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used."})
+}
+
+// JSON is org.apache.kafka.connect.json.JsonConverter: with schemas the envelope
+// {"schema":…,"payload":…}, without them plain JSON.
+type JSON struct {
+	schemas, numeric, defaults bool
+	// The schema that was written last, encoded: most topics have one.
+	last        *data.Schema
+	lastEncoded []byte
+	// The schemas that were read, by their bytes, and the envelope's beginning of the last one.
+	read      map[string]*data.Schema
+	readLimit int
+	readLast  *data.Schema
+	readOpen  []byte
+	nodes     []node
+}
+
+// Configure implements Converter.
+func (j *JSON) Configure(config map[string]string, _ bool) error {
+	v, err := jsonDef().Parse(config)
+	if err != nil {
+		return err
+	}
+	j.schemas, j.defaults = v.Bool("schemas.enable"), v.Bool("replace.null.with.default")
+	f := v.String("decimal.format")
+	j.numeric = len(f) > 0 && (f[0] == 'n' || f[0] == 'N')
+	j.readLimit = v.Int("schemas.cache.size")
+	j.read = map[string]*data.Schema{}
+	return nil
+}
+
+// FromData implements Converter.
+func (j *JSON) FromData(dst []byte, _ string, schema *data.Schema, v data.Value) ([]byte, bool, error) {
+	if schema == nil && v.IsNull() {
+		return dst, true, nil
+	}
+	start := len(dst)
+	if j.schemas {
+		dst = append(dst, `{"schema":`...)
+		var err error
+		if dst, err = j.appendSchema(dst, schema); err != nil {
+			return dst[:start], false, err
+		}
+		dst = append(dst, `,"payload":`...)
+	}
+	dst, err := j.appendValue(dst, schema, v)
+	if err != nil {
+		return dst[:start], false, err
+	}
+	if j.schemas {
+		dst = append(dst, '}')
+	}
+	return dst, false, nil
+}
+
+func (j *JSON) appendSchema(dst []byte, s *data.Schema) ([]byte, error) {
+	if s == nil {
+		return append(dst, "null"...), nil
+	}
+	if s != j.last {
+		b, err := encodeSchema(nil, s, j)
+		if err != nil {
+			return dst, err
+		}
+		j.last, j.lastEncoded = s, b
+	}
+	return append(dst, j.lastEncoded...), nil
+}
+
+func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
+	if v.IsNull() {
+		switch {
+		case s == nil:
+			return append(dst, "null"...), nil
+		case !s.Default.IsNull() && j.defaults:
+			return j.appendValue(dst, s, s.Default)
+		case s.Optional:
+			return append(dst, "null"...), nil
+		}
+		return dst, fmt.Errorf("%w: Conversion error: null value for field that is required and has no default value", ErrData)
+	}
+	if s != nil && s.Type != v.Kind() {
+		return dst, fmt.Errorf("%w: Invalid type for %s: %s", ErrData, s.Type, v.Kind())
+	}
+	switch v.Kind() {
+	case data.KindString:
+		return appendJSONString(dst, v.Raw()), nil
+	case data.KindBytes:
+		if s != nil && s.Name == data.DecimalName && j.numeric {
+			return appendDecimal(dst, s, v)
+		}
+		dst = append(dst, '"')
+		dst = base64.StdEncoding.AppendEncode(dst, v.Bytes())
+		return append(dst, '"'), nil
+	case data.KindBool:
+		return strconv.AppendBool(dst, v.Bool()), nil
+	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
+		return strconv.AppendInt(dst, v.Int(), 10), nil
+	case data.KindFloat32, data.KindFloat64:
+		bits := 64
+		if v.Kind() == data.KindFloat32 {
+			bits = 32
+		}
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return append(appendFloat(append(dst, '"'), f, bits), '"'), nil // as Jackson quotes what is no number
+		}
+		return appendFloat(dst, v.Float(), bits), nil
+	case data.KindArray:
+		var elem *data.Schema
+		if s != nil {
+			elem = s.Elem
+		}
+		dst = append(dst, '[')
+		for i, e := range v.Array() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			var err error
+			if dst, err = j.appendValue(dst, elem, e); err != nil {
+				return dst, err
+			}
+		}
+		return append(dst, ']'), nil
+	case data.KindMap:
+		return j.appendMap(dst, s, v.Map())
+	default:
+		return j.appendStruct(dst, v.Struct())
+	}
+}
+
+// appendMap writes an object where all keys are strings, else an array of pairs.
+func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error) {
+	var key, elem *data.Schema
+	object := true
+	if s != nil {
+		key, elem = s.Key, s.Elem
+		object = key != nil && key.Type == data.KindString && !key.Optional
+	} else {
+		for _, e := range m.Entries() {
+			object = object && e.Key.Kind() == data.KindString
+		}
+	}
+	open, end := byte('['), byte(']')
+	if object {
+		open, end = '{', '}'
+	}
+	dst = append(dst, open)
+	var err error
+	for i, e := range m.Entries() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if object {
+			dst = append(appendJSONString(dst, e.Key.Raw()), ':')
+		} else {
+			dst = append(dst, '[')
+			if dst, err = j.appendValue(dst, key, e.Key); err != nil {
+				return dst, err
+			}
+			dst = append(dst, ',')
+		}
+		if dst, err = j.appendValue(dst, elem, e.Value); err != nil {
+			return dst, err
+		}
+		if !object {
+			dst = append(dst, ']')
+		}
+	}
+	return append(dst, end), nil
+}
+
+func (j *JSON) appendStruct(dst []byte, st *data.Struct) ([]byte, error) {
+	dst = append(dst, '{')
+	var err error
+	for i, f := range st.Schema().Fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendJSONString(dst, []byte(f.Name)), ':')
+		if dst, err = j.appendValue(dst, f.Schema, st.Raw(i)); err != nil {
+			return dst, fmt.Errorf("field %s: %w", f.Name, err)
+		}
+	}
+	return append(dst, '}'), nil
+}
+
+func appendDecimal(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
+	text, _ := s.Param(data.ScaleParameter)
+	scale, err := strconv.Atoi(text)
+	if err != nil {
+		return dst, fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, text)
+	}
+	n := data.Unscaled(v)
+	if scale <= 0 {
+		return n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-scale)), nil)).Append(dst, 10), nil
+	}
+	sign, digits := "", n.String()
+	if n.Sign() < 0 {
+		sign, digits = "-", digits[1:]
+	}
+	for len(digits) <= scale {
+		digits = "0" + digits
+	}
+	dst = append(dst, sign...)
+	dst = append(append(dst, digits[:len(digits)-scale]...), '.')
+	return append(dst, digits[len(digits)-scale:]...), nil
+}
+
+const hexDigits = "0123456789ABCDEF"
+
+// appendJSONString escapes as Jackson does: quotes, backslash and control characters only.
+func appendJSONString(dst, s []byte) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRune(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
+				start = i + 1
+				continue
+			}
+			i += n - 1
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\f':
+			dst = append(dst, '\\', 'f')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		start = i + 1
+	}
+	return append(append(dst, s[start:]...), '"')
+}
+
+var typeNames = map[data.Kind]string{
+	data.KindInt8: "int8", data.KindInt16: "int16", data.KindInt32: "int32", data.KindInt64: "int64", data.KindFloat32: "float",
+	data.KindFloat64: "double", data.KindBool: "boolean", data.KindString: "string", data.KindBytes: "bytes", data.KindArray: "array",
+	data.KindMap: "map", data.KindStruct: "struct",
+}
+
+// encodeSchema writes the members in Java's order: type, its parts, optional, name, version, doc,
+// parameters, default, and the field's name last.
+func encodeSchema(dst []byte, s *data.Schema, j *JSON) ([]byte, error) {
+	dst, err := encodeOpen(dst, s, j)
+	return append(dst, '}'), err
+}
+
+func encodeOpen(dst []byte, s *data.Schema, j *JSON) ([]byte, error) {
+	dst = append(append(dst, `{"type":"`...), typeNames[s.Type]...)
+	dst = append(dst, '"')
+	var err error
+	switch s.Type {
+	case data.KindArray:
+		if dst, err = encodeSchema(append(dst, `,"items":`...), s.Elem, j); err != nil {
+			return dst, err
+		}
+	case data.KindMap:
+		if dst, err = encodeSchema(append(dst, `,"keys":`...), s.Key, j); err != nil {
+			return dst, err
+		}
+		if dst, err = encodeSchema(append(dst, `,"values":`...), s.Elem, j); err != nil {
+			return dst, err
+		}
+	case data.KindStruct:
+		dst = append(dst, `,"fields":[`...)
+		for i, f := range s.Fields {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			if dst, err = encodeOpen(dst, f.Schema, j); err != nil {
+				return dst, err
+			}
+			dst = append(dst, `,"field":`...)
+			dst = append(appendJSONString(dst, []byte(f.Name)), '}')
+		}
+		dst = append(dst, ']')
+	}
+	dst = strconv.AppendBool(append(dst, `,"optional":`...), s.Optional)
+	if s.Name != "" {
+		dst = appendJSONString(append(dst, `,"name":`...), []byte(s.Name))
+	}
+	if s.Version != 0 {
+		dst = strconv.AppendInt(append(dst, `,"version":`...), int64(s.Version), 10)
+	}
+	if s.Doc != "" {
+		dst = appendJSONString(append(dst, `,"doc":`...), []byte(s.Doc))
+	}
+	if len(s.Params) > 0 {
+		dst = append(dst, `,"parameters":{`...)
+		for i, p := range s.Params {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendJSONString(dst, []byte(p.Key)), ':')
+			dst = appendJSONString(dst, []byte(p.Value))
+		}
+		dst = append(dst, '}')
+	}
+	if !s.Default.IsNull() {
+		if dst, err = j.appendValue(append(dst, `,"default":`...), s, s.Default); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}

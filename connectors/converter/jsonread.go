@@ -1,0 +1,455 @@
+package converter
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-project/sluice/connectors/data"
+)
+
+// ToData implements Converter. Where Java would read a value of the wrong type as 0 or null, this is an error.
+func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
+	if len(b) == 0 {
+		return nil, data.Null(), nil
+	}
+	if !j.schemas {
+		if err := j.parse(b); err != nil {
+			return nil, data.Null(), err
+		}
+		v, err := j.plain(0)
+		return nil, v, err
+	}
+	schema, err := j.envelope(b)
+	if err != nil {
+		return nil, data.Null(), err
+	}
+	at := j.nodes[0].first
+	for string(j.nodes[at].key) != "payload" {
+		at = j.nodes[at].next
+	}
+	v, err := j.typed(schema, at)
+	return schema, v, err
+}
+
+func (j *JSON) parse(b []byte) (err error) {
+	j.nodes, err = parse(b, j.nodes)
+	return err
+}
+
+// envelope parses a record and finds its schema; the payload is a member of node 0. The beginning of a record
+// that equals the last one's is not parsed again.
+func (j *JSON) envelope(b []byte) (*data.Schema, error) {
+	if n := len(j.readOpen); n > 0 && bytes.HasPrefix(b, j.readOpen) {
+		p := parser{b: b, i: n, nodes: append(j.nodes[:0], node{kind: '{'})}
+		at, err := p.value(1)
+		if err == nil && p.next('}') {
+			if p.space(); p.i == len(b) {
+				p.nodes[at].key, p.nodes[0].first = payloadKey, at
+				j.nodes = p.nodes
+				return j.readLast, nil
+			}
+		}
+	}
+	if err := j.parse(b); err != nil {
+		return nil, err
+	}
+	root, members := &j.nodes[0], 0
+	schema, payload := 0, 0
+	for at := root.first; at != 0; at = j.nodes[at].next {
+		members++
+		switch string(j.nodes[at].key) {
+		case "schema":
+			schema = at
+		case "payload":
+			payload = at
+		}
+	}
+	if root.kind != '{' || members != 2 || schema == 0 || payload == 0 {
+		return nil, fmt.Errorf("%w: JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional fields."+
+			" If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration.", ErrData)
+	}
+	s := &j.nodes[schema]
+	raw := b[s.from:s.to]
+	out, known := j.read[string(raw)]
+	if !known {
+		var err error
+		if out, err = j.schemaOf(schema); err != nil {
+			return nil, err
+		}
+		if len(j.read) >= max(j.readLimit, 1) {
+			clear(j.read)
+		}
+		j.read[string(raw)] = out
+	}
+	j.readOpen, j.readLast = j.readOpen[:0], out
+	if schema < payload && out != nil {
+		// As our own converter and Java's write it.
+		j.readOpen = append(append(append(j.readOpen, `{"schema":`...), raw...), `,"payload":`...)
+	}
+	return out, nil
+}
+
+var payloadKey = []byte("payload")
+
+func (j *JSON) member(at int, key string) int {
+	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
+		if string(j.nodes[c].key) == key {
+			return c
+		}
+	}
+	return 0
+}
+
+func (j *JSON) text(at int) []byte {
+	n := &j.nodes[at]
+	if n.escaped {
+		return unescape(n.text)
+	}
+	return n.text
+}
+
+// plain reads a value without schema.
+func (j *JSON) plain(at int) (data.Value, error) {
+	n := &j.nodes[at]
+	switch n.kind {
+	case 'n':
+		return data.Null(), nil
+	case 't', 'f':
+		return data.Bool(n.kind == 't'), nil
+	case '"':
+		return data.StringOfBytes(j.text(at)), nil
+	case '0':
+		if n.integer {
+			return data.Int64(wrapInt(n.text)), nil
+		}
+		f, _ := strconv.ParseFloat(string(n.text), 64) // out of range is infinite, as in Java
+		return data.Float64(f), nil
+	case '[':
+		list := []data.Value{}
+		for c := n.first; c != 0; c = j.nodes[c].next {
+			v, err := j.plain(c)
+			if err != nil {
+				return v, err
+			}
+			list = append(list, v)
+		}
+		return data.Array(list), nil
+	}
+	m := &data.Map{}
+	for c := n.first; c != 0; c = j.nodes[c].next {
+		v, err := j.plain(c)
+		if err != nil {
+			return v, err
+		}
+		m.Put(data.StringOfBytes(j.nodes[c].key), v)
+	}
+	return data.MapOf(m), nil
+}
+
+// wrapInt reads an integer as Java's longValue does: what does not fit loses its high bits.
+func wrapInt(text []byte) int64 {
+	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
+		return n
+	}
+	b, _ := new(big.Int).SetString(string(text), 10)
+	low := new(big.Int).And(b, new(big.Int).SetUint64(math.MaxUint64))
+	return int64(low.Uint64()) //nolint:gosec // meant to wrap
+}
+
+var nodeNames = map[byte]string{'n': "NULL", 't': "BOOLEAN", 'f': "BOOLEAN", '"': "STRING", '0': "NUMBER", '[': "ARRAY", '{': "OBJECT"}
+
+// typed reads a value of a schema.
+func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
+	if s == nil {
+		return j.plain(at)
+	}
+	n := &j.nodes[at]
+	if n.kind == 'n' {
+		return j.null(s)
+	}
+	wrong := func() (data.Value, error) {
+		return data.Null(), fmt.Errorf("%w: the schema says %s, the JSON has %s", ErrData, s.Type, nodeNames[n.kind])
+	}
+	switch s.Type {
+	case data.KindBool:
+		if n.kind == 't' || n.kind == 'f' {
+			return data.Bool(n.kind == 't'), nil
+		}
+	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
+		if n.kind == '0' && n.integer {
+			return typedInt(s, n.text)
+		}
+	case data.KindFloat32, data.KindFloat64:
+		if n.kind == '0' || n.kind == '"' {
+			return typedFloat(s, n.text, n.kind == '"')
+		}
+	case data.KindString:
+		if n.kind == '"' {
+			return data.StringOfBytes(j.text(at)), nil
+		}
+	case data.KindBytes:
+		if n.kind == '0' && s.Name == data.DecimalName {
+			return typedDecimal(s, string(n.text))
+		}
+		if n.kind == '"' {
+			b, err := base64.StdEncoding.AppendDecode([]byte{}, j.text(at))
+			if err != nil {
+				return data.Null(), fmt.Errorf("%w: Invalid bytes field: %w", ErrData, err)
+			}
+			return data.Bytes(b), nil
+		}
+	case data.KindArray:
+		if n.kind == '[' {
+			return j.array(s, at)
+		}
+		return data.Null(), fmt.Errorf("%w: Arrays should be encoded as JSON arrays, but found %s", ErrData, nodeNames[n.kind])
+	case data.KindMap:
+		return j.pairs(s, at)
+	case data.KindStruct:
+		if n.kind != '{' {
+			return data.Null(), fmt.Errorf("%w: Structs should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
+		}
+		st := data.NewStruct(s)
+		for i, f := range s.Fields {
+			v, err := data.Null(), error(nil)
+			if c := j.member(at, f.Name); c != 0 {
+				v, err = j.typed(f.Schema, c)
+			} else {
+				v, err = j.null(f.Schema)
+			}
+			if err != nil {
+				return v, fmt.Errorf("field %s: %w", f.Name, err)
+			}
+			st.Set(i, v)
+		}
+		return data.StructOf(st), nil
+	}
+	return wrong()
+}
+
+func (j *JSON) null(s *data.Schema) (data.Value, error) {
+	switch {
+	case j.defaults && !s.Default.IsNull():
+		return s.Default, nil
+	case s.Optional:
+		return data.Null(), nil
+	}
+	return data.Null(), fmt.Errorf("%w: Invalid null value for required %s field", ErrData, s.Type)
+}
+
+func typedInt(s *data.Schema, text []byte) (data.Value, error) {
+	bits := map[data.Kind]int{data.KindInt8: 8, data.KindInt16: 16, data.KindInt32: 32, data.KindInt64: 64}[s.Type]
+	n, err := strconv.ParseInt(string(text), 10, bits)
+	if err != nil {
+		return data.Null(), fmt.Errorf("%w: the number %s does not fit %s", ErrData, text, s.Type)
+	}
+	switch bits {
+	case 8:
+		return data.Int8(int8(n)), nil
+	case 16:
+		return data.Int16(int16(n)), nil
+	case 32:
+		return data.Int32(int32(n)), nil
+	}
+	return data.Int64(n), nil
+}
+
+func typedFloat(s *data.Schema, text []byte, quoted bool) (data.Value, error) {
+	t := string(text)
+	if quoted && t != "NaN" && t != "Infinity" && t != "-Infinity" {
+		return data.Null(), fmt.Errorf("%w: the schema says %s, the JSON has STRING", ErrData, s.Type)
+	}
+	if s.Type == data.KindFloat32 {
+		f, _ := strconv.ParseFloat(t, 32)
+		return data.Float32(float32(f)), nil
+	}
+	f, _ := strconv.ParseFloat(t, 64)
+	return data.Float64(f), nil
+}
+
+// typedDecimal reads a number with the schema's scale.
+func typedDecimal(s *data.Schema, text string) (data.Value, error) {
+	param, _ := s.Param(data.ScaleParameter)
+	scale, err := strconv.Atoi(param)
+	if err != nil {
+		return data.Null(), fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, param)
+	}
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > 10_000 || e < -10_000 {
+			return data.Null(), fmt.Errorf("%w: the number %s is out of range", ErrData, text)
+		}
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		return data.Null(), fmt.Errorf("%w: %s is not a number", ErrData, text)
+	}
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(scale, -scale))), nil)
+	if scale >= 0 {
+		r.Mul(r, new(big.Rat).SetInt(ten))
+	} else {
+		r.Quo(r, new(big.Rat).SetInt(ten))
+	}
+	if !r.IsInt() {
+		return data.Null(), fmt.Errorf("%w: the number %s has more digits than the scale %d", ErrData, text, scale)
+	}
+	return data.Decimal(r.Num()), nil
+}
+
+func (j *JSON) array(s *data.Schema, at int) (data.Value, error) {
+	list := []data.Value{}
+	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
+		v, err := j.typed(s.Elem, c)
+		if err != nil {
+			return v, err
+		}
+		list = append(list, v)
+	}
+	return data.Array(list), nil
+}
+
+// pairs reads a map: an object where the keys are strings, else an array of pairs.
+func (j *JSON) pairs(s *data.Schema, at int) (data.Value, error) {
+	m := &data.Map{}
+	n := &j.nodes[at]
+	if s.Key == nil || s.Key.Type == data.KindString && !s.Key.Optional {
+		if n.kind != '{' {
+			return data.Null(), fmt.Errorf("%w: Maps with string fields should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
+		}
+		for c := n.first; c != 0; c = j.nodes[c].next {
+			v, err := j.typed(s.Elem, c)
+			if err != nil {
+				return v, err
+			}
+			m.Put(data.StringOfBytes(j.nodes[c].key), v)
+		}
+		return data.MapOf(m), nil
+	}
+	if n.kind != '[' {
+		return data.Null(), fmt.Errorf("%w: Maps with non-string fields should be encoded as JSON arrays of tuples, but found %s", ErrData, nodeNames[n.kind])
+	}
+	for c := n.first; c != 0; c = j.nodes[c].next {
+		key := j.nodes[c].first
+		if j.nodes[c].kind != '[' || key == 0 || j.nodes[key].next == 0 || j.nodes[j.nodes[key].next].next != 0 {
+			return data.Null(), fmt.Errorf("%w: Found invalid map entry instead of array tuple of length 2", ErrData)
+		}
+		k, err := j.typed(s.Key, key)
+		if err != nil {
+			return k, err
+		}
+		v, err := j.typed(s.Elem, j.nodes[key].next)
+		if err != nil {
+			return v, err
+		}
+		m.Put(k, v)
+	}
+	return data.MapOf(m), nil
+}
+
+var kinds = func() map[string]data.Kind {
+	out := map[string]data.Kind{}
+	for k, name := range typeNames {
+		out[name] = k
+	}
+	return out
+}()
+
+// schemaOf reads a schema.
+func (j *JSON) schemaOf(at int) (*data.Schema, error) {
+	if j.nodes[at].kind == 'n' {
+		return nil, nil
+	}
+	t := 0
+	if j.nodes[at].kind == '{' {
+		t = j.member(at, "type")
+	}
+	if t == 0 || j.nodes[t].kind != '"' {
+		return nil, fmt.Errorf("%w: Schema must contain 'type' field", ErrData)
+	}
+	kind, ok := kinds[string(j.text(t))]
+	if !ok {
+		return nil, fmt.Errorf("%w: Unknown schema type: %s", ErrData, j.text(t))
+	}
+	s := &data.Schema{Type: kind}
+	part := func(key, missing string) (*data.Schema, error) {
+		c := j.member(at, key)
+		if c == 0 || j.nodes[c].kind == 'n' {
+			return nil, fmt.Errorf("%w: %s", ErrData, missing)
+		}
+		return j.schemaOf(c)
+	}
+	var err error
+	switch kind {
+	case data.KindArray:
+		s.Elem, err = part("items", "Array schema did not specify the element type")
+	case data.KindMap:
+		if s.Key, err = part("keys", "Map schema did not specify the key type"); err == nil {
+			s.Elem, err = part("values", "Map schema did not specify the value type")
+		}
+	case data.KindStruct:
+		err = j.fields(s, at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, j.attributes(s, at)
+}
+
+func (j *JSON) fields(s *data.Schema, at int) error {
+	list := j.member(at, "fields")
+	if list == 0 || j.nodes[list].kind != '[' {
+		return fmt.Errorf("%w: Struct schema's \"fields\" argument is not an array.", ErrData) //nolint:staticcheck // Java's text
+	}
+	for c := j.nodes[list].first; c != 0; c = j.nodes[c].next {
+		name := j.member(c, "field")
+		if name == 0 || j.nodes[name].kind != '"' {
+			return fmt.Errorf("%w: Struct schema's field name not specified properly", ErrData)
+		}
+		f, err := j.schemaOf(c)
+		if err != nil {
+			return err
+		}
+		s.Fields = append(s.Fields, data.Field{Name: string(j.text(name)), Schema: f})
+	}
+	return nil
+}
+
+func (j *JSON) attributes(s *data.Schema, at int) error {
+	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
+		n := &j.nodes[c]
+		switch key := string(n.key); {
+		case n.kind == 'n':
+		case key == "optional":
+			s.Optional = n.kind == 't'
+		case key == "name" && n.kind == '"':
+			s.Name = string(j.text(c))
+		case key == "doc" && n.kind == '"':
+			s.Doc = string(j.text(c))
+		case key == "version":
+			v, err := strconv.ParseInt(string(n.text), 10, 32)
+			if n.kind != '0' || err != nil {
+				return fmt.Errorf("%w: Invalid schema version: %s", ErrData, n.text)
+			}
+			s.Version = int32(v)
+		case key == "parameters":
+			for p := n.first; p != 0; p = j.nodes[p].next {
+				if j.nodes[p].kind != '"' {
+					return fmt.Errorf("%w: Schema parameters must have string values.", ErrData) //nolint:staticcheck // Java's text
+				}
+				s.Params = append(s.Params, data.Param{Key: string(j.nodes[p].key), Value: string(j.text(p))})
+			}
+		}
+	}
+	if d := j.member(at, "default"); d != 0 && j.nodes[d].kind != 'n' {
+		v, err := j.typed(s, d)
+		if err != nil {
+			return fmt.Errorf("default: %w", err)
+		}
+		s.Default = data.Clone(v)
+	}
+	return nil
+}

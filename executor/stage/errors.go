@@ -1,0 +1,20 @@
+package stage
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrTolerance is wrapped where a record failed and its config does not tolerate it: the task fails.
+	ErrTolerance = errors.New("tolerance exceeded in error handler")
+	// ErrConfig is wrapped where a config of converters or errors.* cannot be used.
+	ErrConfig = errors.New("stage: invalid config")
+	// ErrRecord is wrapped where a source task made a record that Kafka cannot take. The task fails.
+	ErrRecord = errors.New("stage: invalid record")
+)
+
+// Refusal is a config key that asks for something that does not exist here.
+type Refusal struct{ Key, Message string }
+
+func (r Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Key, r.Message) }

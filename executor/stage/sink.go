@@ -1,0 +1,90 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+)
+
+// Sink converts what was consumed for a sink task.
+type Sink struct {
+	conv             Converters
+	op               *Operator
+	rawKey, rawValue bool
+	headers          data.Headers
+	onTopic          func(topic string)
+	topics           interner
+}
+
+// NewSink returns the stage of one task. onTopic is called once for each topic; it may be nil.
+func NewSink(conv Converters, op *Operator, onTopic func(topic string)) *Sink {
+	return &Sink{conv: conv, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+}
+
+// Convert fills out from b: key, value, headers, as Kafka Connect orders them. The values may point into
+// b's bytes. ctx ends waits between retries; after an error out is of no use. Skipped records are missing
+// from out; their offsets are committed all the same.
+func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, out *connectors.SinkBatch) error {
+	clear(out.Records)
+	clear(s.headers)
+	out.Records, s.headers = out.Records[:0], s.headers[:0]
+	for i := range b.Records {
+		r := &b.Records[i]
+		if topic, fresh := s.topics.get(r.Topic); fresh && s.onTopic != nil {
+			s.onTopic(topic)
+		}
+		out.Records = append(out.Records, connectors.SinkRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+			Timestamp: r.Timestamp, TimestampType: r.TimestampType})
+		to := &out.Records[len(out.Records)-1]
+		heads := len(s.headers)
+		stage, class, err := s.record(r, to)
+		if err == nil {
+			continue
+		}
+		ok, err := s.op.Failed(ctx, stage, class, func() Place {
+			return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: string(r.Value)}
+		}, err, func() error {
+			s.headers = s.headers[:heads]
+			_, _, err := s.record(r, to)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("record of topic %q, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+		if !ok {
+			out.Records, s.headers = out.Records[:len(out.Records)-1], s.headers[:heads]
+		}
+	}
+	return nil
+}
+
+func (s *Sink) record(r *kafkaio.Record, to *connectors.SinkRecord) (stage, class string, err error) {
+	if s.rawKey && r.Key != nil {
+		to.KeySchema, to.Key = data.OptionalBytesSchema, data.Bytes(r.Key)
+	} else if to.KeySchema, to.Key, err = s.conv.Key.ToData(r.Topic, r.Key); err != nil {
+		return KeyConverter, s.conv.KeyClass, err
+	}
+	if s.rawValue && r.Value != nil {
+		to.ValueSchema, to.Value = data.OptionalBytesSchema, data.Bytes(r.Value)
+	} else if to.ValueSchema, to.Value, err = s.conv.Value.ToData(r.Topic, r.Value); err != nil {
+		return ValueConverter, s.conv.ValueClass, err
+	}
+	first := len(s.headers)
+	for i := range r.Headers {
+		h := &r.Headers[i]
+		schema, v, err := s.conv.Header.ToData(r.Topic, h.Key, h.Value)
+		if err != nil {
+			return HeaderConverter, s.conv.HeaderClass, fmt.Errorf("header %q: %w", h.Key, err)
+		}
+		s.headers = append(s.headers, data.Header{Key: h.Key, Schema: schema, Value: v})
+	}
+	to.Headers = nil
+	if len(s.headers) > first {
+		to.Headers = s.headers[first:len(s.headers):len(s.headers)]
+	}
+	return "", "", nil
+}

@@ -1,0 +1,380 @@
+package validate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/stage"
+	"github.com/sluice-project/sluice/executor/validate/framework"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/errs"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Validator validates connector configs. Safe for concurrent use once its fields are set.
+type Validator struct {
+	Registry *plugin.Registry
+	Worker   config.Worker
+	Clock    clock.Clock
+	// Resolve replaces references to secrets (`${file:...}`); nil leaves them. Answers show the references.
+	Resolve func(ctx context.Context, config map[string]string) (map[string]string, error)
+	// CheckClient says whether a Kafka client can be made of a Java client config; nil means that any can.
+	CheckClient func(role config.Role, java map[string]string) error
+}
+
+// Validate is Validator.Validate with the real clock, for a config without nulls.
+func Validate(ctx context.Context, reg *plugin.Registry, worker config.Worker, connector map[string]string) (*sluicev1.ValidateResult, error) {
+	c := &sluicev1.Config{}
+	for _, k := range slices.Sorted(maps.Keys(connector)) {
+		v := connector[k]
+		c.Entries = append(c.Entries, &sluicev1.ConfigEntry{Key: k, Value: &v})
+	}
+	return Validator{Registry: reg, Worker: worker, Clock: clock.Real()}.Validate(ctx, c)
+}
+
+// Validate answers for a config, which has references unresolved and may hold nulls. It takes at most the
+// worker's plugin call timeout for each of the few calls of the plugin. Errors are *errs.Error:
+// ConfigInvalid without connector.class, ClassUnknown, or Internal where the plugin fails.
+func (v Validator) Validate(ctx context.Context, c *sluicev1.Config) (*sluicev1.ValidateResult, error) {
+	s := &state{Validator: v, raw: map[string]string{}, byName: map[string]*sluicev1.ConfigInfo{}}
+	for _, e := range c.GetEntries() {
+		if e.Value == nil {
+			s.nulls = append(s.nulls, e.GetKey())
+			delete(s.raw, e.GetKey())
+		} else {
+			s.raw[e.GetKey()] = e.GetValue()
+		}
+	}
+	class, ok := s.raw[framework.Class]
+	if !ok {
+		return nil, errs.New(errs.ConfigInvalid, "Connector config %s contains no connector type", javaMap(c))
+	}
+	var err error
+	if s.plugin, err = v.Registry.Connector(class); err != nil {
+		return nil, errs.New(errs.ClassUnknown, "%s", err)
+	}
+	s.config = s.raw
+	if v.Resolve != nil {
+		if s.config, err = v.Resolve(ctx, maps.Clone(s.raw)); err != nil {
+			return nil, errs.New(errs.ConfigInvalid, "Connector config of %s: its references cannot be resolved: %s", class, err)
+		}
+	}
+	if err := s.run(ctx); err != nil {
+		return nil, errs.New(errs.Internal, "%s", err)
+	}
+	s.scrub()
+	out := &sluicev1.ValidateResult{Name: class, ErrorCount: int32(s.count()), Groups: s.groups, Configs: s.infos,
+		PluginClass: s.plugin.Class, PluginVersion: s.plugin.Version,
+		Type: sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE, TaskClass: sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE}
+	if s.sink() {
+		out.Type, out.TaskClass = sluicev1.ConnectorType_CONNECTOR_TYPE_SINK, sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
+	}
+	return out, nil
+}
+
+// Check turns an answer with errors into Kafka Connect's refusal of a create or update (ConfigInvalid); nil
+// where there are none.
+func Check(r *sluicev1.ValidateResult) error {
+	if r.GetErrorCount() == 0 {
+		return nil
+	}
+	var messages []string
+	for _, i := range r.GetConfigs() {
+		messages = append(messages, i.GetValue().GetErrors()...)
+	}
+	return errs.New(errs.ConfigInvalid, "Connector configuration is invalid and contains the following %d error(s):\n%s\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`",
+		r.GetErrorCount(), strings.Join(messages, "\n"))
+}
+
+// state is one validation.
+type state struct {
+	Validator
+	plugin connectors.Plugin
+	// raw is as given, config has references resolved; nulls were given as null.
+	raw, config map[string]string
+	nulls       []string
+
+	infos  []*sluicev1.ConfigInfo
+	byName map[string]*sluicev1.ConfigInfo
+	groups []string
+	// sections is where the part begins in which a key counts once, however many errors it has.
+	sections int
+}
+
+func (s *state) sink() bool { return s.plugin.Type == connectors.Sink }
+
+func (s *state) run(ctx context.Context) error {
+	s.framework()
+	if err := s.own(ctx); err != nil {
+		return err
+	}
+	s.addGroups(s.Registry.Def(s.plugin.Class).Groups())
+	s.unknownNulls()
+	s.checkVersions()
+	if s.sink() {
+		s.checkSink()
+	} else {
+		s.checkSource()
+	}
+	s.refuse()
+	s.sections = len(s.infos)
+	s.overrides()
+	for _, k := range []string{framework.HeaderConverter, framework.KeyConverter, framework.ValueConverter} {
+		if err := s.converter(ctx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add appends an entry; key is nil for one without a definition.
+func (s *state) add(key *configdef.Key, v configdef.Value) {
+	info := &sluicev1.ConfigInfo{Value: &sluicev1.ConfigValue{Name: v.Name, Value: v.Value, RecommendedValues: v.Recommended, Errors: v.Errors, Visible: v.Visible}}
+	if key != nil {
+		info.Definition = framework.Proto(*key)
+	}
+	s.infos = append(s.infos, info)
+	s.byName[v.Name] = info
+}
+
+func (s *state) fail(name, format string, args ...any) {
+	if i, ok := s.byName[name]; ok {
+		i.Value.Errors = append(i.Value.Errors, fmt.Sprintf(format, args...))
+		return
+	}
+	v := configdef.Value{Name: name, Visible: true, Errors: []string{fmt.Sprintf(format, args...)}}
+	if given, ok := s.config[name]; ok {
+		v.Value = &given
+	}
+	s.add(nil, v)
+}
+
+func (s *state) addGroups(groups []string) {
+	for _, g := range groups {
+		if !slices.Contains(s.groups, g) {
+			s.groups = append(s.groups, g)
+		}
+	}
+}
+
+// framework answers for the framework's keys.
+func (s *state) framework() {
+	o := framework.Options{ConnectorVersion: s.plugin.Version}
+	problems := map[string]func(){}
+	for _, c := range []struct {
+		key    string
+		into   *framework.Converter
+		worker string
+		kind   string
+	}{
+		{framework.KeyConverter, &o.Key, s.Worker.KeyConverter().Class, "Converter"},
+		{framework.ValueConverter, &o.Value, s.Worker.ValueConverter().Class, "Converter"},
+		{framework.HeaderConverter, &o.Header, s.Worker.HeaderConverter().Class, "HeaderConverter"},
+	} {
+		find, all := s.Registry.Converter, s.Registry.Converters()
+		if c.kind == "HeaderConverter" {
+			find, all = s.Registry.HeaderConverter, s.Registry.HeaderConverters()
+		}
+		c.into.Default, c.into.Recommended = c.worker, all
+		if info, err := find(c.worker); err == nil {
+			c.into.Default, c.into.Version = info.Class, info.Version
+		}
+		given, ok := s.config[c.key]
+		if !ok {
+			continue
+		}
+		c.into.Version = ""
+		class := strings.TrimSpace(given)
+		info, err := find(class)
+		switch {
+		case err == nil:
+			c.into.Version = info.Version
+			problems[c.key] = func() { s.byName[c.key].Value.Value = &info.Class }
+		case s.Registry.Has(class):
+			problems[c.key] = func() { s.fail(c.key, "Class class %s does not implement the %s interface", class, c.kind) }
+		default:
+			problems[c.key] = func() {
+				s.byName[c.key].Value.Value = nil
+				s.fail(c.key, "%s", configdef.Invalid(c.key, given, "Class "+class+" could not be found."))
+			}
+		}
+	}
+	def := configdef.New()
+	for _, k := range framework.Keys(s.plugin.Type, o) {
+		def.Define(k)
+	}
+	s.section(def.Keys(), def.Validate(s.config))
+	s.groups = slices.Clone(def.Groups())
+	for _, k := range slices.Sorted(maps.Keys(problems)) {
+		problems[k]()
+	}
+}
+
+func (s *state) section(keys []configdef.Key, values []configdef.Value) {
+	for _, v := range values {
+		if i := slices.IndexFunc(keys, func(k configdef.Key) bool { return k.Name == v.Name }); i >= 0 {
+			s.add(&keys[i], v)
+		} else {
+			s.add(nil, v)
+		}
+	}
+}
+
+// own answers for the plugin's keys. Where the framework has a key too, its entry gets the errors.
+func (s *state) own(ctx context.Context) error {
+	def := s.Registry.Def(s.plugin.Class)
+	values, err := s.ownValues(ctx, def)
+	if err != nil {
+		return err
+	}
+	for _, v := range values {
+		if i, ok := s.byName[v.Name]; ok {
+			for _, e := range v.Errors {
+				if !slices.Contains(i.Value.Errors, e) {
+					i.Value.Errors = append(i.Value.Errors, e)
+				}
+			}
+			continue
+		}
+		s.section(def.Keys(), []configdef.Value{v})
+	}
+	return nil
+}
+
+// ownValues asks the connector itself where it validates, and its definition otherwise. Validators of a
+// definition are the plugin's code too.
+func (s *state) ownValues(ctx context.Context, def *configdef.Def) ([]configdef.Value, error) {
+	given := maps.Clone(s.config)
+	var out []configdef.Value
+	err := plugin.Call(ctx, s.Clock, s.plugin.Class+".Validate", s.Worker.PluginCallTimeout(), func(ctx context.Context) error {
+		var c any
+		var err error
+		if s.sink() {
+			c, err = plugin.NewSink(s.plugin)
+		} else {
+			c, err = plugin.NewSource(s.plugin)
+		}
+		if err != nil {
+			return err
+		}
+		if v, ok := c.(connectors.Validator); ok {
+			out = v.Validate(ctx, given)
+		} else {
+			out = def.Validate(given)
+		}
+		return nil
+	})
+	if errors.Is(err, plugin.ErrHung) {
+		return nil, err // out may still be written
+	}
+	return out, err
+}
+
+// unknownNulls puts keys that are null, and that nobody defines, first.
+func (s *state) unknownNulls() {
+	var first []*sluicev1.ConfigInfo
+	for _, k := range s.nulls {
+		if _, ok := s.byName[k]; ok {
+			continue
+		}
+		i := &sluicev1.ConfigInfo{Value: &sluicev1.ConfigValue{Name: k, Errors: []string{"Null value can not be supplied as the configuration value."}, Visible: true}}
+		s.byName[k] = i
+		first = append(first, i)
+	}
+	s.infos = append(first, s.infos...)
+}
+
+// refuse names what this version does not have. A key that is wrong anyway gets no second error.
+func (s *state) refuse() {
+	for _, r := range stage.Refuse(s.config) {
+		if i, ok := s.byName[r.Key]; ok && len(i.Value.Errors) == 0 && !s.deadLettersWrong(r.Key) {
+			s.fail(r.Key, "%s", configdef.Invalid(r.Key, s.config[r.Key], r.Message))
+		}
+	}
+}
+
+func (s *state) deadLettersWrong(key string) bool {
+	if key != framework.DeadLetters {
+		return false
+	}
+	for _, k := range []string{framework.Topics, framework.TopicsRegex} {
+		for _, e := range s.byName[k].GetValue().GetErrors() {
+			if strings.HasPrefix(e, "The DLQ topic ") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// count is Kafka Connect's: messages of connector keys, and keys with errors of the other sections.
+func (s *state) count() (n int) {
+	for i, info := range s.infos {
+		if e := len(info.Value.Errors); i < s.sections {
+			n += e
+		} else if e > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// scrub puts references back in the place of what they resolve to, and hides passwords in messages. A
+// resolved value may be in another key's message too; very short ones are looked for in their own only.
+func (s *state) scrub() {
+	for name, resolved := range s.config {
+		if raw := s.raw[name]; raw != resolved && len(resolved) >= 4 {
+			for _, i := range s.infos {
+				for j, e := range i.Value.Errors {
+					i.Value.Errors[j] = strings.ReplaceAll(e, resolved, raw)
+				}
+			}
+		}
+	}
+	for _, i := range s.infos {
+		name := i.Value.Name
+		raw, resolved := s.raw[name], s.config[name]
+		hidden := i.GetDefinition().GetType() == string(configdef.Password)
+		switch {
+		case hidden:
+			raw = configdef.Hidden
+		case raw == resolved:
+			continue
+		default:
+			i.Value.Value = &raw
+		}
+		for _, secret := range []string{resolved, strings.TrimSpace(resolved)} {
+			if secret == "" {
+				continue
+			}
+			for j, e := range i.Value.Errors {
+				i.Value.Errors[j] = strings.ReplaceAll(e, secret, raw)
+			}
+		}
+	}
+}
+
+// javaMap prints a config as Java prints a map, with secrets hidden.
+func javaMap(c *sluicev1.Config) string {
+	parts := make([]string, 0, len(c.GetEntries()))
+	for _, e := range c.GetEntries() {
+		v := "null"
+		switch {
+		case e.Value == nil:
+		case config.Secret(e.GetKey()):
+			v = configdef.Hidden
+		default:
+			v = e.GetValue()
+		}
+		parts = append(parts, e.GetKey()+"="+v)
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}

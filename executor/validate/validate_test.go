@@ -1,0 +1,349 @@
+package validate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/validate"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/errs"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+type src struct{ connectors.SourceConnector }
+type snk struct{ connectors.SinkConnector }
+
+// picky validates by itself.
+type picky struct{ connectors.SourceConnector }
+
+func (picky) Validate(_ context.Context, config map[string]string) []configdef.Value {
+	if config["topic"] == "panic" {
+		panic("boom")
+	}
+	return []configdef.Value{{Name: "topic", Visible: true, Errors: []string{"not today"}}, {Name: "tasks.max", Visible: true, Errors: []string{"too many"}}}
+}
+
+func def(keys ...configdef.Key) func() *configdef.Def {
+	return func() *configdef.Def {
+		d := configdef.New()
+		for _, k := range keys {
+			k.Importance = configdef.High
+			d.Define(k)
+		}
+		return d
+	}
+}
+
+// coder is a converter with the keys of JsonConverter that the recorded answers show.
+type coder struct{ converter.Converter }
+
+func (coder) Configure(config map[string]string, _ bool) error {
+	if config["converter.type"] == "" {
+		return errors.New("no converter.type")
+	}
+	if config["decimal.format"] == "odd" {
+		return errors.New("odd format")
+	}
+	return nil
+}
+
+type headCoder struct{ converter.HeaderConverter }
+
+func (headCoder) Configure(map[string]string) error { return nil }
+
+const (
+	stringConverter = "org.apache.kafka.connect.storage.StringConverter"
+	jsonConverter   = "org.apache.kafka.connect.json.JsonConverter"
+	simpleConverter = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+)
+
+func registry(t *testing.T) *plugin.Registry {
+	t.Helper()
+	file := configdef.Key{Name: "file", Type: configdef.String}
+	topic := configdef.Key{Name: "topic", Type: configdef.String, Required: true, Validator: configdef.NonEmpty()}
+	batch := configdef.Key{Name: "batch.size", Type: configdef.Int, Default: configdef.Text("2000")}
+	password := configdef.Key{Name: "pw", Type: configdef.Password, Validator: configdef.Func("", func(name string, v *string) error {
+		return configdef.Invalid(name, *v, "weak")
+	})}
+	r, err := plugin.New([]connectors.Plugin{
+		{Class: "org.apache.kafka.connect.file.FileStreamSourceConnector", Version: "4.3.1", Type: connectors.Source, Config: def(file, topic, batch), NewSource: func() connectors.SourceConnector { return src{} }},
+		{Class: "org.apache.kafka.connect.file.FileStreamSinkConnector", Version: "4.3.1", Type: connectors.Sink, Config: def(file), NewSink: func() connectors.SinkConnector { return snk{} }},
+		{Class: "x.Picky", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return picky{} }},
+		{Class: "x.Secret", Version: "1", Type: connectors.Source, Config: def(password, topic), NewSource: func() connectors.SourceConnector { return src{} }},
+	}, []converter.Info{
+		{Class: stringConverter, Version: "4.3.1", New: func() converter.Converter { return coder{} }, NewHeader: func() converter.HeaderConverter { return headCoder{} }, Config: def(configdef.Key{Name: "converter.encoding", Type: configdef.String, Default: configdef.Text("UTF-8")})},
+		{Class: jsonConverter, Version: "4.3.1", New: func() converter.Converter { return coder{} }, NewHeader: func() converter.HeaderConverter { return headCoder{} }, Config: def(
+			configdef.Key{Name: "schemas.enable", Type: configdef.Boolean, Default: configdef.Text("true"), Group: "Schemas"},
+			configdef.Key{Name: "schemas.cache.size", Type: configdef.Int, Default: configdef.Text("1000"), Group: "Schemas", OrderInGroup: 1},
+			configdef.Key{Name: "schema.content", Type: configdef.String, Group: "Schemas", OrderInGroup: 2},
+			configdef.Key{Name: "decimal.format", Type: configdef.String, Default: configdef.Text("BASE64"), Group: "Serialization"},
+			configdef.Key{Name: "replace.null.with.default", Type: configdef.Boolean, Default: configdef.Text("true"), Group: "Serialization", OrderInGroup: 1})},
+		{Class: simpleConverter, Version: "4.3.1", NewHeader: func() converter.HeaderConverter { return headCoder{} }},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func worker(t *testing.T, more string) config.Worker {
+	t.Helper()
+	w, _, err := config.Load([]byte("group.id=connect-g\nkey.converter=StringConverter\nvalue.converter=String\noffset.storage.topic=o\nconfig.storage.topic=c\nstatus.storage.topic=s\n"+more), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// pairs makes a config; the value "NULL" is a null.
+func pairs(kv ...string) *sluicev1.Config {
+	c := &sluicev1.Config{}
+	for i := 0; i < len(kv); i += 2 {
+		e := &sluicev1.ConfigEntry{Key: kv[i], Value: &kv[i+1]}
+		if kv[i+1] == "NULL" {
+			e.Value = nil
+		}
+		c.Entries = append(c.Entries, e)
+	}
+	return c
+}
+
+func problems(r *sluicev1.ValidateResult) (out []string) {
+	for _, i := range r.GetConfigs() {
+		for _, e := range i.Value.Errors {
+			out = append(out, i.Value.Name+" | "+e)
+		}
+	}
+	return out
+}
+
+func source(kv ...string) []string {
+	return append([]string{"name", "v", "connector.class", "FileStreamSource", "topic", "t"}, kv...)
+}
+
+func sink(kv ...string) []string {
+	return append([]string{"name", "v", "connector.class", "FileStreamSink"}, kv...)
+}
+
+func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
+	missing := func(k string) string {
+		return k + ` | Missing required configuration "` + k + `" which has no default value.`
+	}
+	neither := "Must configure one of topics or topics.regex"
+	both := "topics and topics.regex are mutually exclusive options, but both are set."
+	for _, c := range []struct {
+		name   string
+		config []string
+		worker string
+		count  int32 // where it is not len(want)
+		want   []string
+	}{
+		{name: "good", config: source("file", "f", "tasks.max", " +2 ")},
+		{name: "topic missing", config: []string{"name", "v", "connector.class", "FileStreamSource"}, want: []string{missing("topic")}},
+		{name: "nothing but the class", config: []string{"connector.class", "FileStreamSource"}, want: []string{missing("name"), missing("topic")}},
+		{name: "many wrong", config: []string{"name", "", "connector.class", "FileStreamSource", "topic", "", "tasks.max", "x", "batch.size", "1.5", "errors.tolerance", "x", "errors.retry.timeout", "abc", "config.action.reload", "maybe", "exactly.once.support", "x", "transaction.boundary", "x", "transaction.boundary.interval.ms", "-5"}, want: []string{
+			"name | Invalid value  for configuration name: String may not be empty",
+			"tasks.max | Invalid value x for configuration tasks.max: Not a number of type INT",
+			"tasks.max | Invalid value null for configuration tasks.max: Value must be non-null",
+			"config.action.reload | Invalid value maybe for configuration config.action.reload: String must be one of: none, restart",
+			"errors.retry.timeout | Invalid value abc for configuration errors.retry.timeout: Not a number of type LONG",
+			"errors.tolerance | Invalid value x for configuration errors.tolerance: String must be one of: none, all",
+			"exactly.once.support | Invalid value x for configuration exactly.once.support: String must be one of (case insensitive): REQUIRED, REQUESTED",
+			"transaction.boundary | Invalid value x for configuration transaction.boundary: String must be one of (case insensitive): INTERVAL, POLL, CONNECTOR",
+			"transaction.boundary.interval.ms | Invalid value -5 for configuration transaction.boundary.interval.ms: Value must be at least 0",
+			"topic | Invalid value  for configuration topic: String must be non-empty",
+			"batch.size | Invalid value 1.5 for configuration batch.size: Not a number of type INT",
+		}},
+		{name: "tasks.max zero", config: source("tasks.max", "0"), want: []string{"tasks.max | Invalid value 0 for configuration tasks.max: Value must be at least 1"}},
+		{name: "bad boolean", config: source("errors.log.enable", "yes"), want: []string{"errors.log.enable | Invalid value yes for configuration errors.log.enable: Expected value to be either true or false"}},
+		{name: "unknown keys", config: source("zz", "1")},
+		{name: "a null value", config: source("zz", "NULL", "file", "NULL"), want: []string{"zz | Null value can not be supplied as the configuration value."}},
+		{name: "converters", config: source("value.converter", jsonConverter, "value.converter.schemas.enable", "maybe", "key.converter", stringConverter),
+			want: []string{"value.converter.schemas.enable | Invalid value maybe for configuration schemas.enable: Expected value to be either true or false"}},
+		{name: "an unknown converter", config: source("value.converter", "Nope"), want: []string{"value.converter | Invalid value Nope for configuration value.converter: Class Nope could not be found."}},
+		{name: "a converter that is none", config: source("value.converter", simpleConverter), want: []string{"value.converter | Class class " + simpleConverter + " does not implement the Converter interface"}},
+		{name: "a converter that refuses", config: source("value.converter", "Json", "value.converter.decimal.format", "odd"), want: []string{
+			"value.converter | Invalid value " + jsonConverter + " for configuration value.converter: " + jsonConverter + ": configure: odd format"}},
+		{name: "a converter's keys without the converter", config: source("value.converter.schemas.enable", "maybe")},
+		{name: "overrides", config: source("producer.override.linger.ms", "5", "producer.override.acks", "all")},
+		{name: "overrides denied", worker: "connector.client.config.override.policy=None", config: source("producer.override.linger.ms", "5", "consumer.override.group.id", "x"),
+			want: []string{"producer.override.linger.ms | The 'None' policy does not allow 'linger.ms' to be overridden in the connector configuration."}},
+		{name: "topic creation", config: source("topic.creation.default.partitions", "0", "topic.creation.groups", "g")},
+		{name: "a version that is not there", config: source("connector.plugin.version", "99.0"), want: []string{
+			"connector.plugin.version | Plugin org.apache.kafka.connect.file.FileStreamSourceConnector not found that matches the version range [99.0,99.0], available versions: [4.3.1]"}},
+		{name: "exactly once without the worker's", config: source("exactly.once.support", "Required"), want: []string{"exactly.once.support | This worker does not have exactly-once source support enabled."}},
+		{name: "the connector's boundaries", config: source("transaction.boundary", "connector"), want: []string{"transaction.boundary | The connector does not support connector-defined transaction boundaries with the provided configuration."}},
+		{name: "sink", config: sink("topics", "t", "file", "f")},
+		{name: "sink by regex", config: sink("topics.regex", "b.*")},
+		{name: "sink without topics", config: sink("topics", ""), want: []string{"topics | " + neither, "topics.regex | " + neither}},
+		{name: "sink with both", config: sink("topics", "a", "topics.regex", "b.*"), want: []string{"topics | " + both, "topics.regex | " + both}},
+		{name: "topics with blanks and doubles", config: sink("topics", " a, b ,a,,"), want: []string{"topics | Configuration 'topics' values must not be duplicated."}},
+		{name: "dead letters in topics", config: sink("topics", "a,b", "errors.deadletterqueue.topic.name", "b"), want: []string{
+			"topics | The DLQ topic 'b' may not be included in the list of topics ('topics=[a, b]') consumed by the connector"}},
+		{name: "dead letters match the regex", config: sink("topics.regex", "b.*", "errors.deadletterqueue.topic.name", "bad"), want: []string{
+			"topics.regex | The DLQ topic 'bad' may not be matched by the regex for the topics ('topics.regex=b.*') consumed by the connector"}},
+		{name: "the worker's group", config: append(sink("topics", "a"), "name", "g"), want: []string{"name | Consumer group for sink connector named g conflicts with Connect worker group connect-g"}},
+		{name: "the worker's group as an override", config: sink("topics", "a", "consumer.override.group.id", "connect-g"), want: []string{"consumer.override.group.id | Consumer group connect-g conflicts with Connect worker group connect-g"}},
+		{name: "the connector validates by itself", config: []string{"name", "v", "connector.class", "x.Picky", "topic", "t"}, want: []string{"tasks.max | too many", "topic | not today"}},
+	} {
+		v := validate.Validator{Registry: registry(t), Worker: worker(t, c.worker), Clock: clock.Real()}
+		r, err := v.Validate(t.Context(), pairs(c.config...))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if d := cmp.Diff(c.want, problems(r)); d != "" || int(r.ErrorCount) != len(c.want) {
+			t.Errorf("%s: %d errors: %s", c.name, r.ErrorCount, d)
+		}
+	}
+}
+
+func TestWhatThisVersionDoesNotHaveIsRefusedByKey(t *testing.T) {
+	r, err := validate.Validate(t.Context(), registry(t), worker(t, ""), map[string]string{"name": "v", "connector.class": "FileStreamSink", "topics": "a", "transforms": "x", "errors.deadletterqueue.topic.name": "d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := problems(r)
+	if len(got) != 2 || !strings.HasPrefix(got[0], "transforms | ") || !strings.HasPrefix(got[1], "errors.deadletterqueue.topic.name | ") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestTheShapeOfAnAnswer(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	r, err := v.Validate(t.Context(), pairs(source("value.converter", "Json", "key.converter", stringConverter, "producer.override.sasl.jaas.config", "hush")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Name != "FileStreamSource" || r.PluginClass != "org.apache.kafka.connect.file.FileStreamSourceConnector" || r.PluginVersion != "4.3.1" ||
+		r.Type != sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE || r.TaskClass != sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE {
+		t.Error(r)
+	}
+	if d := cmp.Diff([]string{"Common", "Transforms", "Predicates", "Error Handling", "Topic Creation", "Exactly Once Support", "offsets.topic", "Serialization", "Schemas"}, r.Groups); d != "" {
+		t.Error(d)
+	}
+	var names []string
+	values := map[string]string{}
+	for _, i := range r.Configs {
+		names = append(names, i.Value.Name)
+		values[i.Value.Name] = fmt.Sprint(i.Value.GetValue(), " ", i.GetDefinition().GetDefaultValue(), " ", len(i.Value.RecommendedValues), " ", i.GetDefinition().GetOrder())
+	}
+	// 24 framework keys, 3 own, 1 override, 2 of StringConverter, 6 of JsonConverter.
+	if len(names) != 36 || names[0] != "name" || names[24] != "file" || names[27] != "producer.override.sasl.jaas.config" {
+		t.Errorf("%d: %v", len(names), names)
+	}
+	if d := cmp.Diff([]string{"decimal.format", "converter.type", "schemas.cache.size", "replace.null.with.default", "schemas.enable", "schema.content"},
+		strings.Fields(strings.ReplaceAll(strings.Join(names[30:], " "), "value.converter.", ""))); d != "" {
+		t.Error(d)
+	}
+	for name, want := range map[string]string{
+		"key.converter":                      stringConverter + " " + stringConverter + " 2 6",
+		"value.converter":                    jsonConverter + " " + stringConverter + " 2 8",
+		"header.converter":                   simpleConverter + " " + simpleConverter + " 3 10",
+		"value.converter.plugin.version":     "4.3.1 4.3.1 1 9",
+		"connector.plugin.version":           "4.3.1 4.3.1 1 3",
+		"value.converter.converter.type":     "value  0 -1",
+		"key.converter.converter.encoding":   "UTF-8 UTF-8 0 -1",
+		"producer.override.sasl.jaas.config": "[hidden]  0 0",
+		"tasks.max":                          "1 1 0 4",
+	} {
+		if values[name] != want {
+			t.Errorf("%s: %q, want %q", name, values[name], want)
+		}
+	}
+	s, err := v.Validate(t.Context(), pairs(sink("topics", " a, b ")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Configs) != 25 || s.TaskClass != sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED || s.Type != sluicev1.ConnectorType_CONNECTOR_TYPE_SINK {
+		t.Errorf("sink: %d keys, %v", len(s.Configs), s.TaskClass)
+	}
+	if d := cmp.Diff([]string{"Common", "Transforms", "Predicates", "Error Handling"}, s.Groups); d != "" {
+		t.Error(d)
+	}
+	if i := slices.IndexFunc(s.Configs, func(i *sluicev1.ConfigInfo) bool { return i.Value.Name == "topics" }); s.Configs[i].Value.GetValue() != "a,b" {
+		t.Error(s.Configs[i])
+	}
+}
+
+func TestThereIsNoAnswerWithoutAClass(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	for _, c := range []struct {
+		config []string
+		reason errs.Reason
+		want   string
+	}{
+		{[]string{"topic", "t"}, errs.ConfigInvalid, "Connector config {topic=t} contains no connector type"},
+		{[]string{}, errs.ConfigInvalid, "Connector config {} contains no connector type"},
+		{[]string{"connector.class", "NULL", "a.password", "x"}, errs.ConfigInvalid, "Connector config {connector.class=null, a.password=[hidden]} contains no connector type"},
+		{[]string{"connector.class", "Nope"}, errs.ClassUnknown, "Failed to find any class that implements Connector and which name matches Nope, available connectors are: PluginDesc{"},
+		{[]string{"connector.class", ""}, errs.ClassUnknown, "which name matches , available connectors are: "},
+		{[]string{"connector.class", jsonConverter}, errs.ClassUnknown, "which name matches " + jsonConverter + ", available"},
+		{[]string{"connector.class", "x.Picky", "topic", "panic"}, errs.Internal, "x.Picky.Validate: panic: boom"},
+	} {
+		_, err := v.Validate(t.Context(), pairs(c.config...))
+		if errs.ReasonOf(err) != c.reason || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v", c.config, err)
+		}
+	}
+}
+
+func TestCheckIsKafkaConnectsRefusal(t *testing.T) {
+	r, err := validate.Validate(t.Context(), registry(t), worker(t, ""), map[string]string{"name": "a", "connector.class": "FileStreamSource", "tasks.max": "-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "Connector configuration is invalid and contains the following 2 error(s):\nInvalid value -1 for configuration tasks.max: Value must be at least 1\nMissing required configuration \"topic\" which has no default value.\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`"
+	if err := validate.Check(r); errs.ReasonOf(err) != errs.ConfigInvalid || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+	if err := validate.Check(&sluicev1.ValidateResult{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoAnswerShowsASecret(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real(),
+		Resolve: func(_ context.Context, c map[string]string) (map[string]string, error) {
+			for k, v := range c {
+				c[k] = strings.ReplaceAll(v, "${file:f:k}", "hunter22")
+			}
+			return c, nil
+		},
+		CheckClient: func(_ config.Role, java map[string]string) error {
+			return fmt.Errorf("sasl.jaas.config: %s is no login module", java["sasl.jaas.config"])
+		}}
+	r, err := v.Validate(t.Context(), pairs("name", "v", "connector.class", "x.Secret", "pw", "${file:f:k}", "topic", "${file:f:k}", "tasks.max", "${file:f:k}",
+		"producer.override.acks", "all", "producer.override.sasl.jaas.config", "${file:f:k}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := r.String(); strings.Contains(text, "hunter22") {
+		t.Error(text)
+	}
+	got := strings.Join(problems(r), "\n")
+	for _, want := range []string{"tasks.max | Invalid value ${file:f:k} for", "pw | Invalid value", "producer.override.sasl.jaas.config | sasl.jaas.config: "} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in %s", want, got)
+		}
+	}
+	for _, i := range r.Configs {
+		if i.Value.Name == "topic" && i.Value.GetValue() != "${file:f:k}" {
+			t.Errorf("topic: %v", i.Value)
+		}
+	}
+}
