@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-project/sluice/controlplane/api"
 	"github.com/sluice-project/sluice/controlplane/command"
 	"github.com/sluice-project/sluice/controlplane/election"
+	"github.com/sluice-project/sluice/controlplane/reconciler"
 	"github.com/sluice-project/sluice/controlplane/session"
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -50,6 +51,7 @@ type ControlPlane struct {
 	store     *store.Store
 	commander *command.Commander
 	sessions  *session.Server
+	leader    *reconciler.Reconciler
 	health    *health.Server
 	grpc      *grpc.Server
 	listener  net.Listener
@@ -104,9 +106,22 @@ func (p *ControlPlane) Start(ctx context.Context) (err error) {
 	return errors.Join(
 		p.group.Go(p.stayAnnounced),
 		p.group.Go(p.lead),
-		p.group.Go(func(context.Context) error { return p.grpc.Serve(p.listener) }),
+		p.group.Go(p.serve),
 	)
 }
+
+// serve ends with Stop or Kill. Where it ends by itself the replica is of no use to anybody: Failed says so.
+func (p *ControlPlane) serve(ctx context.Context) error {
+	err := p.grpc.Serve(p.listener)
+	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
+}
+
+// Failed is closed once the replica has stopped serving, for whatever reason: a main that did not stop it
+// ends the process then, so that it is started again.
+func (p *ControlPlane) Failed() <-chan struct{} { return p.group.Context().Done() }
 
 func (p *ControlPlane) listen(ctx context.Context) error {
 	p.listener = p.config.Listener
@@ -132,6 +147,7 @@ func (p *ControlPlane) listen(ctx context.Context) error {
 func (p *ControlPlane) build() {
 	p.commander = command.New(command.Config{Replica: p.config.ReplicaID, Dial: p.config.Dial}, p.store, p.clock, p.log)
 	p.sessions = session.New(session.Config{Replica: p.config.ReplicaID, Times: p.config.Times, StaticStability: p.config.StaticStability}, sessionStore{p.store}, p.commander, p.clock, p.log)
+	p.leader = reconciler.New(reconciler.Config{Times: p.config.Times, StaticStability: p.config.StaticStability, FastFailover: p.config.FastFailover}, p.store, p.commander, p.clock, p.log)
 	p.health = health.NewServer()
 	p.grpc = grpc.NewServer(append([]grpc.ServerOption{
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),

@@ -12,7 +12,7 @@ import (
 func (p *ControlPlane) lead(ctx context.Context) error {
 	elector := p.elect(p.store)
 	for {
-		err := run.Call(func() error { return elector.Run(ctx, p.reconcile) })
+		err := run.Call(func() error { return elector.Run(ctx, p.leader.Run) })
 		if ctx.Err() != nil {
 			return nil
 		}

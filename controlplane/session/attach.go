@@ -46,7 +46,7 @@ func (s *Server) Attach(g grpc.BidiStreamingServer[sluicev1.AttachRequest, sluic
 		server: s, hello: h, in: in, send: g.Send,
 		out: make(chan *sluicev1.AttachResponse), sendErr: make(chan error, 1),
 		ended: make(chan error, 1), commands: make(chan *sluicev1.Command, 64),
-		acked: make(chan struct{}, 1), reported: make(chan struct{}),
+		acked: make(chan struct{}, 1), reported: make(chan struct{}), written: make(chan struct{}),
 		sent: map[unit.ID]signature{},
 		log:  s.log.With(logkey.Executor, h.Executor, logkey.Session, h.Session, "stream", h.Stream),
 	}

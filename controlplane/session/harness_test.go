@@ -111,6 +111,12 @@ func (e *executor) next() *sluicev1.AttachResponse {
 	case m := <-e.got:
 		return m
 	case err := <-e.err:
+		select {
+		case m := <-e.got: // what came before the end counts
+			e.err <- err
+			return m
+		default:
+		}
 		e.t.Fatalf("the stream ended: %v", err)
 	case <-time.After(patience):
 		e.t.Fatal("nothing came")

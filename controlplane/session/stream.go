@@ -38,6 +38,7 @@ type stream struct {
 	commands chan *sluicev1.Command
 	ended    chan error    // one slot: ended from outside
 	reported chan struct{} // closed when the reporter has ended
+	written  chan struct{} // closed once the writer has ended
 	acked    chan struct{} // one slot: there are acks
 
 	mu   sync.Mutex
@@ -81,11 +82,18 @@ func (st *stream) serve(parent context.Context) error {
 		return err
 	}
 	if err := s.spawn(func(group context.Context) { st.report(ctx, group) }); err != nil {
+		cancel()
+		<-st.written // it has had nothing to send
 		return err
 	}
 	err := run.Call(func() error { return st.loop(ctx, changed) })
 	cancel()
 	<-st.reported // bounded: the reporter's last flush has a deadline
+	select {      // a refusal is sent by the caller, and never beside the writer
+	case <-st.written:
+	case <-s.clock.After(writeTimeout):
+		err = errGone
+	}
 	if !errors.Is(err, errGone) {
 		return err
 	}
@@ -163,6 +171,11 @@ func (st *stream) wait(ctx context.Context, changed <-chan struct{}, retry <-cha
 				return err
 			}
 		case <-st.reported:
+			select {
+			case err := <-st.ended: // the reporter says why before it ends
+				return err
+			default:
+			}
 			return errGone
 		case err := <-st.ended:
 			return err
@@ -194,6 +207,7 @@ func (st *stream) put(ctx context.Context, m *sluicev1.AttachResponse) error {
 
 // write is the writer: the only goroutine that sends.
 func (st *stream) write(ctx context.Context) {
+	defer close(st.written)
 	for {
 		select {
 		case <-ctx.Done():
