@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-project/sluice/cmd/sluice/cli"
+	"github.com/sluice-project/sluice/cmd/sluice/dev"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/version"
 )
@@ -25,6 +26,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.AddCommand(dev.Command(clock.Real()), dev.DemoCommand(clock.Real()))
 	root.AddCommand(cli.Commands(clock.Real())...)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)

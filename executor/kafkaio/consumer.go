@@ -46,6 +46,7 @@ type Consumer struct {
 	consumer
 	cfg      ConsumerConfig
 	assigned []TopicPartition
+	joined   bool
 	regex    *regexp.Regexp
 	topics   []string
 	metadata chan []string
@@ -146,6 +147,7 @@ func (c *Consumer) rebalance(kc *kafka.Consumer, ev kafka.Event) error {
 	cooperative := kc.GetRebalanceProtocol() == "COOPERATIVE"
 	switch e := ev.(type) {
 	case kafka.AssignedPartitions:
+		c.joined = true
 		tps := partitions(e.Partitions)
 		// Before the assign, so that no record ever comes by the client's own queue (D5).
 		for _, tp := range tps {
@@ -352,6 +354,9 @@ func (c *consumer) drainLogs() {
 
 // Assignment is what the member holds. The slice must not be changed.
 func (c *Consumer) Assignment() []TopicPartition { return c.assigned }
+
+// Joined says whether the group has given the member an assignment, an empty one too.
+func (c *Consumer) Joined() bool { return c.joined }
 
 // Position is the offset after the last record that Poll brought of tp.
 func (c *Consumer) Position(tp TopicPartition) (int64, bool) {

@@ -48,7 +48,7 @@ type Env interface {
 	// Fenced says that the fence took effect: a sink has joined its group, an exactly-once source has
 	// initialised its transactions.
 	Fenced()
-	// Warn puts a trace into the status of a unit that goes on.
+	// Warn logs a trouble that the unit outlives.
 	Warn(trace string)
 }
 

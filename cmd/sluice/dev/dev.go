@@ -1,0 +1,256 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"google.golang.org/grpc"
+
+	"github.com/sluice-project/sluice/connectors/builtin/all"
+	"github.com/sluice-project/sluice/controlplane"
+	"github.com/sluice-project/sluice/controlplane/election"
+	"github.com/sluice-project/sluice/controlplane/store"
+	"github.com/sluice-project/sluice/controlplane/store/embed"
+	"github.com/sluice-project/sluice/executor"
+	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/gateway"
+	"github.com/sluice-project/sluice/internal/clock"
+)
+
+// Options say how everything is run.
+type Options struct {
+	// RESTListen, GRPCListen and KafkaListen are host:port; port 0 takes a free one.
+	RESTListen, GRPCListen, KafkaListen string
+	// DataDir keeps etcd and the embedded broker; empty is a temporary directory, removed at the end.
+	DataDir string
+	// Standalone keeps the control plane's state in memory.
+	Standalone bool
+	// Bootstrap is an existing Kafka; empty runs the embedded broker.
+	Bootstrap string
+	// Worker makes the worker's configuration, once Kafka's address is known.
+	Worker func(bootstrap string) (config.Worker, error)
+	// Out gets the ready line.
+	Out    io.Writer
+	Clock  clock.Clock
+	Logger *slog.Logger
+}
+
+// Process is a running Sluice.
+type Process struct {
+	// REST and GRPC are addresses, Kafka the bootstrap servers.
+	REST, GRPC, Kafka string
+	// DataDir is where the state is.
+	DataDir string
+	exec    *executor.Executor
+	control *controlplane.ControlPlane
+	stops   []func(ctx context.Context) error
+}
+
+const stopTimeout = 30 * time.Second
+
+// Start runs everything and returns once it serves.
+func Start(ctx context.Context, o Options) (p *Process, err error) {
+	p = &Process{Kafka: o.Bootstrap, DataDir: o.DataDir}
+	defer func() {
+		if err != nil {
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			err = errors.Join(err, p.Stop(stop))
+		}
+	}()
+	if p.DataDir == "" {
+		dir, err := os.MkdirTemp("", "sluice-")
+		if err != nil {
+			return nil, fmt.Errorf("temporary directory: %w", err)
+		}
+		p.DataDir = dir
+		p.onStop(func(context.Context) error { return os.RemoveAll(dir) })
+	}
+	if p.Kafka == "" {
+		if err := p.startKafka(o); err != nil {
+			return nil, err
+		}
+	}
+	worker, err := o.Worker(p.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.startControlPlane(ctx, o); err != nil {
+		return nil, err
+	}
+	g, err := gateway.New(gateway.Config{Listen: o.RESTListen, ControlPlane: []string{p.GRPC}}, o.Clock, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.Start(ctx); err != nil {
+		return nil, err
+	}
+	p.onStop(g.Stop)
+	p.REST = "http://" + g.Addr()
+	if err := p.startExecutor(ctx, o, worker, g.Addr()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Process) onStop(f func(ctx context.Context) error) { p.stops = append(p.stops, f) }
+
+// Stop ends everything, the last part first.
+func (p *Process) Stop(ctx context.Context) error {
+	var err error
+	for i := len(p.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.stops[i](ctx))
+	}
+	p.stops = nil
+	return err
+}
+
+// Wait returns when ctx ends or a part has ended by itself, with its error.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.exec.Failed():
+		return p.exec.Err()
+	case <-p.control.Failed():
+		return errors.New("the control plane has ended")
+	}
+}
+
+// startKafka runs the embedded broker. Its data is in the data directory where the user named one.
+func (p *Process) startKafka(o Options) error {
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("sluice-dev"), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1)}
+	if o.KafkaListen != "" {
+		host, port, err := net.SplitHostPort(o.KafkaListen)
+		n, perr := strconv.Atoi(port)
+		if err != nil || perr != nil || host != "127.0.0.1" && host != "localhost" {
+			return fmt.Errorf("--kafka-listen: %q: the embedded broker listens on 127.0.0.1:<port> only", o.KafkaListen)
+		}
+		if n != 0 {
+			opts = append(opts, kfake.Ports(n))
+		}
+	}
+	if o.DataDir != "" {
+		dir := filepath.Join(o.DataDir, "kafka")
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return fmt.Errorf("--data-dir: %w", err)
+		}
+		opts = append(opts, kfake.DataDir(dir), kfake.SyncWrites())
+	}
+	c, err := kfake.NewCluster(opts...)
+	if err != nil {
+		return fmt.Errorf("embedded Kafka-protocol broker: %w", err)
+	}
+	p.onStop(func(context.Context) error { c.Close(); return nil })
+	p.Kafka = strings.Join(c.ListenAddrs(), ",")
+	return nil
+}
+
+func (p *Process) startControlPlane(ctx context.Context, o Options) error {
+	conf := controlplane.Config{Listen: o.GRPCListen, OwnsStore: true}
+	var backend store.Backend = store.NewMemory(o.Clock)
+	var elect controlplane.Elect
+	if !o.Standalone {
+		dir := filepath.Join(p.DataDir, "etcd")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("--data-dir: %w", err)
+		}
+		start, cancel := context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
+		server, err := embed.Start(start, dir)
+		if err != nil {
+			return err
+		}
+		p.onStop(server.Stop)
+		backend = store.NewEtcd(server.Client())
+		elect = func(s *store.Store) election.Elector { return election.NewSole(s) }
+	}
+	c, err := controlplane.New(conf, backend, elect, o.Clock, o.Logger)
+	if err != nil {
+		return err
+	}
+	if err := c.Start(ctx); err != nil {
+		return err
+	}
+	p.onStop(c.Stop)
+	p.control, p.GRPC = c, c.Addr()
+	return nil
+}
+
+func (p *Process) startExecutor(ctx context.Context, o Options, worker config.Worker, advertise string) error {
+	var conns [2]*grpc.ClientConn
+	for i := range conns {
+		c, err := executor.Dial([]string{p.GRPC})
+		if err != nil {
+			return err
+		}
+		conns[i] = c
+		p.onStop(func(context.Context) error { return c.Close() })
+	}
+	conf := executor.Config{Worker: worker, Advertise: advertise, Streams: conns[0], Heartbeats: conns[1], Plugins: all.Plugins(), Clock: o.Clock, Logger: o.Logger}
+	if worker.Standalone() {
+		f, err := offsets.OpenFile(worker.OffsetsFile(), o.Logger)
+		if err != nil {
+			return err
+		}
+		conf.Offsets = f
+	}
+	x, err := executor.New(conf)
+	if err != nil {
+		return err
+	}
+	if err := x.Start(ctx); err != nil {
+		return err
+	}
+	p.exec = x
+	p.onStop(x.Stop)
+	return p.awaitReady(ctx, o)
+}
+
+// awaitReady waits until the executor is known to the control plane, so that the first connector finds it. Without
+// Kafka that may be long: everything else serves meanwhile.
+func (p *Process) awaitReady(ctx context.Context, o Options) error {
+	limit := o.Clock.NewTimer(readyTimeout)
+	defer limit.Stop()
+	select {
+	case <-p.exec.Ready():
+	case <-p.exec.Failed():
+		return p.exec.Err()
+	case <-limit.C():
+		o.Logger.Warn("Kafka does not answer yet: connectors can be looked at, and none can be created or run until it does", slog.String("bootstrap.servers", p.Kafka))
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	view, cancel := p.control.Store().Subscribe()
+	defer cancel()
+	for len(p.control.Store().View().Sessions) == 0 {
+		select {
+		case <-view:
+		case <-limit.C():
+			return errors.New("the executor's session did not begin")
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// readyTimeout is how long the ready line waits for Kafka.
+const readyTimeout = 10 * time.Second
+
+// Announce prints the line that programs wait for.
+func (p *Process) Announce(w io.Writer) {
+	fmt.Fprintf(w, "ready rest=%s grpc=%s kafka=%s\n", p.REST, p.GRPC, p.Kafka)
+}

@@ -1,0 +1,278 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// ErrEpochOver is returned by Confirm where the unit is desired with another epoch, or not at all.
+var ErrEpochOver = errors.New("agent: the epoch is over")
+
+// errLapsed ends a session.
+var errLapsed = errors.New("agent: the session has lapsed")
+
+// Config is what an agent needs.
+type Config struct {
+	// Streams and Heartbeats are two connections to the control plane.
+	Streams, Heartbeats grpc.ClientConnInterface
+	// Executor is the advertised host:port, Kafka Connect's worker_id. Pool, Version, Labels and Capacity are as in Hello.
+	Executor, Pool, Version string
+	Labels                  map[string]string
+	Capacity                int
+	// Plugins is the catalogue, with definitions.
+	Plugins []*sluicev1.Plugin
+	// ClusterID is the id of the Kafka cluster; empty where it is not known yet.
+	ClusterID func() string
+	// Command runs a command within ctx.
+	Command func(ctx context.Context, c *sluicev1.Command) *sluicev1.CommandResult
+	Clock   clock.Clock
+	Logger  *slog.Logger
+}
+
+// Agent keeps the session. Safe for concurrent use.
+type Agent struct {
+	cfg      Config
+	client   sluicev1.SessionServiceClient
+	beats    sluicev1.SessionServiceClient
+	group    *run.Group
+	sup      *supervisor.Supervisor
+	process  string
+	notify   chan struct{} // the writer has something
+	draining bool
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed and made anew whenever something below changes
+	session  string
+	previous string
+	stream   uint64
+	times    lease.Times
+	right    lease.Right
+	wanted   map[unit.ID]*sluicev1.DesiredUnit // of the newest stream
+	whole    bool
+	highest  lease.Epoch
+	over     map[unit.ID]lease.Epoch // the highest epoch that was released
+	releases map[unit.ID]*sluicev1.Release
+	statuses map[unit.ID]*sluicev1.UnitStatus
+	dirty    map[unit.ID]bool
+	fences   map[unit.ID]lease.Epoch
+	drop     context.CancelFunc // ends the present stream
+}
+
+// New returns an agent; Start begins its session.
+func New(cfg Config) *Agent {
+	return &Agent{cfg: cfg, client: sluicev1.NewSessionServiceClient(cfg.Streams), beats: sluicev1.NewSessionServiceClient(cfg.Heartbeats),
+		group: run.New(context.Background(), "agent"), process: uuid.NewString(), notify: make(chan struct{}, 1), changed: make(chan struct{}),
+		times: lease.DefaultTimes(), right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*sluicev1.DesiredUnit{},
+		over: map[unit.ID]lease.Epoch{}, releases: map[unit.ID]*sluicev1.Release{}, statuses: map[unit.ID]*sluicev1.UnitStatus{},
+		dirty: map[unit.ID]bool{}, fences: map[unit.ID]lease.Epoch{}, drop: func() {}}
+}
+
+// Start runs the session for a supervisor.
+func (a *Agent) Start(sup *supervisor.Supervisor) error {
+	a.sup = sup
+	return errors.Join(a.group.Go(a.sessions), a.group.Go(a.watch))
+}
+
+// Stop ends the session's streams; the lease is left to lapse.
+func (a *Agent) Stop(ctx context.Context) error { return a.group.Stop(ctx) }
+
+// Drain gives every unit back and waits until nothing is held and every release is acknowledged, or until ctx
+// ends.
+func (a *Agent) Drain(ctx context.Context) error {
+	a.mu.Lock()
+	a.draining = true
+	a.change()
+	a.mu.Unlock()
+	a.poke()
+	for {
+		a.mu.Lock()
+		left, changed := len(a.wanted)+len(a.releases), a.changed
+		never := a.stream == 0 || a.session == ""
+		a.mu.Unlock()
+		if never || left == 0 && len(a.sup.Units()) == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-a.cfg.Clock.After(50 * time.Millisecond): // the supervisor's slots end without a word
+		case <-ctx.Done():
+			return fmt.Errorf("draining: %d units are still held: %w", left, ctx.Err())
+		}
+	}
+}
+
+// Session is the id of the present session, and whether its right runs and what is desired is known.
+func (a *Agent) Session() (id string, ready bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.session, a.whole && a.rightLeft() > 0
+}
+
+// change tells those who wait. Under mu.
+func (a *Agent) change() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+func (a *Agent) poke() {
+	select {
+	case a.notify <- struct{}{}:
+	default:
+	}
+}
+
+func (a *Agent) rightLeft() time.Duration {
+	return a.right.Left(a.cfg.Clock.Boot(), a.cfg.Clock.Now())
+}
+
+// RightLeft implements supervisor.Control.
+func (a *Agent) RightLeft() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rightLeft()
+}
+
+// Confirm implements supervisor.Control.
+func (a *Agent) Confirm(ctx context.Context, u unit.ID, e lease.Epoch) error {
+	for {
+		a.mu.Lock()
+		changed := a.changed
+		if a.whole && a.rightLeft() > 0 {
+			d := a.wanted[u]
+			a.mu.Unlock()
+			if d == nil || d.GetRelease() != 0 || epochOf(d.GetEpoch()) != e {
+				return ErrEpochOver
+			}
+			return nil
+		}
+		a.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Status implements supervisor.Control.
+func (a *Agent) Status(s supervisor.Status) {
+	a.mu.Lock()
+	a.statuses[s.Unit] = &sluicev1.UnitStatus{Unit: s.Unit.String(), Epoch: epochTo(s.Epoch), State: s.State, Trace: s.Trace,
+		Version: s.Version, Restart: s.Restart, ConfigGeneration: s.Generation}
+	a.dirty[s.Unit] = true
+	a.mu.Unlock()
+	a.poke()
+}
+
+// Fenced implements supervisor.Control.
+func (a *Agent) Fenced(u unit.ID, e lease.Epoch) {
+	a.mu.Lock()
+	a.fences[u] = e
+	a.mu.Unlock()
+	a.poke()
+}
+
+// Released implements supervisor.Control.
+func (a *Agent) Released(r supervisor.Released) {
+	a.mu.Lock()
+	a.releases[r.Unit] = &sluicev1.Release{Unit: r.Unit.String(), Epoch: epochTo(r.Epoch), Outcome: r.Outcome, PredecessorUnfenced: r.PredecessorUnfenced && a.fences[r.Unit] != r.Epoch}
+	a.over[r.Unit] = r.Epoch
+	delete(a.fences, r.Unit)
+	a.change()
+	a.mu.Unlock()
+	a.poke()
+}
+
+// watch tells the supervisor of the right.
+func (a *Agent) watch(ctx context.Context) error {
+	was := false
+	for {
+		a.mu.Lock()
+		left, whole, changed, drop := a.rightLeft(), a.whole, a.changed, a.drop
+		if left <= 0 && was {
+			a.whole = false // only a set that comes from now on counts
+			whole = false
+		}
+		a.mu.Unlock()
+		if left <= 0 && was {
+			a.cfg.Logger.Warn("the right to run units has ended: no heartbeat was acknowledged in time")
+			drop()
+		}
+		was = left > 0
+		a.sup.Right(left > 0, whole)
+		t := a.cfg.Clock.NewTimer(max(left, time.Second))
+		select {
+		case <-changed:
+		case <-t.C():
+		case <-ctx.Done():
+			t.Stop()
+			return nil
+		}
+		t.Stop()
+	}
+}
+
+// sessions runs one session after the other.
+func (a *Agent) sessions(ctx context.Context) error {
+	for ctx.Err() == nil {
+		a.mu.Lock()
+		a.previous, a.session = a.session, uuid.NewString()
+		a.right.End()
+		a.whole = false
+		a.change()
+		id := a.session
+		a.mu.Unlock()
+		err := a.live(ctx, id)
+		if ctx.Err() == nil {
+			a.cfg.Logger.Warn("session ended, and is begun anew", slog.String(logkey.Session, id), logkey.Err, err)
+		}
+	}
+	return nil
+}
+
+// live keeps a session until it lapses.
+func (a *Agent) live(ctx context.Context, id string) error {
+	g := run.New(ctx, "agent-session")
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = g.Stop(stop) // its error is what ended the session, and is returned below
+	}()
+	opened := make(chan struct{})
+	if err := g.Go(func(ctx context.Context) error { return a.heartbeats(ctx, id, opened) }); err != nil {
+		return err
+	}
+	var once sync.Once
+	for {
+		err := a.attach(g.Context(), g, id, func() { once.Do(func() { close(opened) }) })
+		if g.Context().Err() != nil {
+			return context.Cause(g.Context())
+		}
+		if errors.Is(err, errLapsed) {
+			return err
+		}
+		a.mu.Lock()
+		a.whole = false
+		a.change()
+		a.mu.Unlock()
+		a.cfg.Logger.Info("stream to the control plane ended, and is opened again", logkey.Err, err)
+		if !a.sleep(g.Context(), a.jitter(100*time.Millisecond, time.Second)) {
+			return context.Cause(g.Context())
+		}
+	}
+}

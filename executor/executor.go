@@ -1,0 +1,300 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/executor/agent"
+	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/mirror"
+	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/planner"
+	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/sinktask"
+	"github.com/sluice-project/sluice/executor/sourcetask"
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/topics"
+	"github.com/sluice-project/sluice/executor/validate"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/errs"
+	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/unit"
+	"github.com/sluice-project/sluice/internal/version"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+const (
+	retryKafka = time.Second
+	// kafkaTimeout bounds one attempt to look at the internal topics.
+	kafkaTimeout = 30 * time.Second
+	// Margins of the shutdown, beside what instances have.
+	stopMargin = 5 * time.Second
+)
+
+// Config is what an executor needs.
+type Config struct {
+	Worker config.Worker
+	// Advertise is the executor's host:port in statuses (worker_id).
+	Advertise string
+	// Streams and Heartbeats are two connections to the control plane; the executor does not close them.
+	Streams, Heartbeats grpc.ClientConnInterface
+	Plugins             []connectors.Plugin
+	// Offsets replaces the store in offset.storage.topic (standalone mode); the executor closes it.
+	Offsets offsets.Store
+	Clock   clock.Clock
+	Logger  *slog.Logger
+}
+
+// Executor runs units. Start, then Stop or Kill, once each.
+type Executor struct {
+	cfg      Config
+	log      *slog.Logger
+	registry *plugin.Registry
+	admin    *kafkaio.Admin
+	offsets  offsets.Store
+	active   *mirror.ActiveTopics
+	agent    *agent.Agent
+	sup      *supervisor.Supervisor
+	group    *run.Group
+	internal kafkaio.Client
+	ready    chan struct{}
+
+	mu      sync.Mutex
+	cluster string
+	begun   bool
+}
+
+// New builds an executor. It does not wait for anything.
+func New(cfg Config) (*Executor, error) {
+	reg, err := plugin.New(cfg.Plugins, converter.Builtin())
+	if err != nil {
+		return nil, err
+	}
+	x := &Executor{cfg: cfg, registry: reg, internal: kafkaio.Client(cfg.Worker.Internal()), ready: make(chan struct{}),
+		log:   cfg.Logger.With(slog.String(logkey.Component, "executor"), slog.String(logkey.Executor, cfg.Advertise)),
+		group: run.New(context.Background(), "executor")}
+	if x.admin, err = kafkaio.NewAdmin(x.internal, x.log); err != nil {
+		return nil, err
+	}
+	w := cfg.Worker
+	x.active = mirror.NewActiveTopics(w.StatusTopic().Name, x.internal, cfg.Clock, x.log)
+	if x.offsets = cfg.Offsets; x.offsets == nil {
+		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(),
+			ClientID: w.GroupID() + "-offsets", Margin: lease.DefaultTimes().Margin, Clock: cfg.Clock, Logger: x.log})
+	}
+	x.agent = agent.New(agent.Config{Streams: cfg.Streams, Heartbeats: cfg.Heartbeats, Executor: cfg.Advertise, Pool: w.Pool(),
+		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
+		Clock: cfg.Clock, Logger: x.log})
+	x.sup = supervisor.New(supervisor.Config{Factory: x.factories(), Fenced: func(err error) bool { return errors.Is(err, kafkaio.ErrFenced) },
+		Version: x.pluginVersion, StopTimeout: w.TaskShutdownTimeout(), Clock: cfg.Clock, Logger: x.log}, x.agent)
+	return x, nil
+}
+
+func (x *Executor) pluginVersion(s supervisor.Spec) string {
+	p, err := x.registry.Connector(s.ConnectorConfig["connector.class"])
+	if err != nil {
+		return ""
+	}
+	return p.Version
+}
+
+func (x *Executor) clusterID() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.cluster
+}
+
+// factories chooses what makes instances of a unit.
+func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error) {
+	w := x.cfg.Worker
+	used := x.active.Used
+	if !w.TopicTracking() || w.Standalone() {
+		used = nil
+	}
+	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Clock: x.cfg.Clock})
+	source := sourcetask.NewFactory(sourcetask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
+		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
+		Topics:         x.admin, Offsets: x.offsets, ClientID: clientID("connector-producer-"), ActiveTopic: used,
+		FlushInterval: w.OffsetFlushInterval(), FlushTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
+		TopicCreation: w.TopicCreation(), Clock: x.cfg.Clock})
+	sink := sinktask.NewFactory(sinktask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
+		ConsumerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Consumer, c) },
+		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
+		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
+		Clock: x.cfg.Clock})
+	copier := mirror.NewFactory(mirror.Deps{Topic: w.StatusTopic().Name, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
+		Watch: func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) }})
+	return func(s supervisor.Spec) (supervisor.Factory, error) {
+		switch {
+		case s.Unit.Kind == unit.KindConnector:
+			return plan, nil
+		case s.Unit == unit.Mirror:
+			return copier, nil
+		case s.Unit.Kind == unit.KindTask:
+			p, err := x.registry.Connector(s.ConnectorConfig["connector.class"])
+			if err != nil {
+				return nil, err
+			}
+			if p.Type == connectors.Sink {
+				return sink, nil
+			}
+			return source, nil
+		}
+		return nil, fmt.Errorf("executor: units such as %s are not known to this version", s.Unit)
+	}
+}
+
+// clientID is Kafka Connect's client.id of a task's client.
+func clientID(prefix string) func(string, int) string {
+	return func(connector string, task int) string { return fmt.Sprintf("%s%s-%d", prefix, connector, task) }
+}
+
+// Start begins to serve. The session with the control plane begins once Kafka has the internal topics: Ready. An
+// executor that waits for Kafka holds nothing, and says so in its log.
+func (x *Executor) Start(context.Context) error {
+	return errors.Join(x.group.Go(x.active.Run), x.group.Go(x.begin))
+}
+
+// Ready is closed once the session with the control plane has begun.
+func (x *Executor) Ready() <-chan struct{} { return x.ready }
+
+// Failed is closed when the executor has ended by itself, with Err: an internal topic has the wrong settings, say.
+func (x *Executor) Failed() <-chan struct{} { return x.group.Context().Done() }
+
+// Err is why it ended by itself.
+func (x *Executor) Err() error { return context.Cause(x.group.Context()) }
+
+// begin waits for Kafka and starts the session.
+func (x *Executor) begin(ctx context.Context) error {
+	for {
+		err := x.prepare(ctx)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, kafkaio.ErrTopicSettings) || errors.Is(err, kafkaio.ErrConfig) {
+			return err
+		}
+		x.log.Error("Kafka cannot be used yet, and is tried again; until then this executor runs nothing", logkey.Err, err)
+		select {
+		case <-x.cfg.Clock.After(retryKafka):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	if err := x.agent.Start(x.sup); err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.begun = true
+	x.mu.Unlock()
+	close(x.ready)
+	return nil
+}
+
+// prepare makes or checks the internal topics.
+func (x *Executor) prepare(parent context.Context) error {
+	ctx, cancel := context.WithTimeout(parent, kafkaTimeout)
+	defer cancel()
+	id, err := x.admin.ClusterID(ctx)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	x.cluster = id
+	x.mu.Unlock()
+	if x.cfg.Worker.Standalone() {
+		return nil
+	}
+	for _, s := range []topics.Spec{x.cfg.Worker.OffsetsTopic(), x.cfg.Worker.StatusTopic()} {
+		if err := x.admin.EnsureInternalTopic(ctx, kafkaio.TopicSpec(s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop gives every unit back, so that others take them, and ends. What has not ended when ctx does is cut off.
+func (x *Executor) Stop(ctx context.Context) error {
+	x.mu.Lock()
+	begun := x.begun
+	x.mu.Unlock()
+	var err error
+	if begun {
+		drain, cancel := context.WithTimeout(ctx, x.cfg.Worker.TaskShutdownTimeout()+stopMargin)
+		err = x.agent.Drain(drain)
+		cancel()
+	}
+	err = errors.Join(err, x.sup.Stop(ctx), x.agent.Stop(ctx), x.group.Stop(ctx), x.offsets.Close())
+	x.admin.Close()
+	return err
+}
+
+// Kill drops everything at once, as the death of the process would. For tests.
+func (x *Executor) Kill() {
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = x.agent.Stop(gone)
+	x.sup.Kill()
+	_ = x.group.Stop(gone)
+	_ = x.offsets.Close()
+	x.admin.Close()
+}
+
+// command answers a command of the control plane.
+func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.CommandResult {
+	fail := func(err error) *sluicev1.CommandResult {
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Error{Error: &sluicev1.CommandError{Reason: string(errs.ReasonOf(err)), Message: err.Error()}}}
+	}
+	switch c := c.GetCommand().(type) {
+	case *sluicev1.Command_Validate:
+		v := validate.Validator{Registry: x.registry, Worker: x.cfg.Worker, Clock: x.cfg.Clock, CheckClient: checkClient}
+		r, err := v.Validate(ctx, c.Validate.GetConfig())
+		if err != nil {
+			return fail(err)
+		}
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Validate{Validate: r}}
+	case *sluicev1.Command_Fence:
+		if err := x.fence(ctx, c.Fence); err != nil {
+			return fail(err)
+		}
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Fence{Fence: &sluicev1.FenceResult{}}}
+	}
+	return fail(errs.New(errs.Internal, "Executor %s does not know this command: it is of an older version", x.cfg.Advertise))
+}
+
+func checkClient(role config.Role, java map[string]string) error {
+	_, _, err := kafkaio.Translate(map[config.Role]kafkaio.Role{config.Producer: kafkaio.RoleProducer, config.Consumer: kafkaio.RoleConsumer,
+		config.Admin: kafkaio.RoleAdmin}[role], java)
+	return err
+}
+
+// fence takes the place of a sink's member and leaves the group: the old instance can do nothing any more.
+func (x *Executor) fence(ctx context.Context, f *sluicev1.FenceCommand) error {
+	u, err := unit.Parse(f.GetUnit())
+	if err != nil || u.Kind != unit.KindTask {
+		return errs.New(errs.Internal, "unit %q cannot be fenced: it is no task", f.GetUnit())
+	}
+	conf := map[string]string{}
+	for _, e := range f.GetConnectorConfig().GetEntries() {
+		conf[e.GetKey()] = e.GetValue()
+	}
+	client, err := x.cfg.Worker.Client(config.Consumer, conf)
+	if err != nil {
+		return err
+	}
+	return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, x.log)
+}

@@ -1,0 +1,315 @@
+package sinktask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/stage/lane"
+	"github.com/sluice-project/sluice/internal/logkey"
+)
+
+const (
+	// pollWait is how long a poll waits for records: an idle task gets an empty Put as often.
+	pollWait = 200 * time.Millisecond
+	// retryPut is the pause before a batch that failed with a retriable error comes again, where the task asks for none.
+	retryPut = time.Second
+	least    = time.Second
+)
+
+// loop is the state of the task's goroutine.
+type loop struct {
+	sink     connectors.SinkTask
+	lane     *lane.Lane
+	consumer *kafkaio.Consumer
+	batch    kafkaio.Batch
+	out      connectors.SinkBatch
+	asked    requests
+	// offsets are the next ones of what was put, committed those that Kafka has.
+	offsets, committed map[kafkaio.TopicPartition]int64
+	commitAt           time.Time
+	retryAt            time.Time
+	kept               bool // batch was not put yet, and comes again
+	held               bool // all partitions are paused, for a pause or a kept batch
+	stopped            map[kafkaio.TopicPartition]bool
+	joined             bool // the first assignment has come
+	lost               bool
+	failure            error // of the plugin, inside a rebalance
+	closing            bool
+}
+
+// Run implements supervisor.Instance.
+func (t *task) Run(ctx context.Context) (err error) {
+	if t.lane, err = lane.New(ctx, t.deps.Clock, "sink-task"); err != nil {
+		return err
+	}
+	defer t.lane.Close()
+	t.offsets, t.committed = map[kafkaio.TopicPartition]int64{}, map[kafkaio.TopicPartition]int64{}
+	t.stopped = map[kafkaio.TopicPartition]bool{}
+	t.commitAt = t.deps.Clock.Now().Add(t.deps.CommitInterval)
+	err = t.call(func(ctx context.Context) error {
+		t.sink = t.plugin.NewSink().NewTask()
+		return t.sink.Start(ctx, &taskContext{t}, t.spec.TaskConfig)
+	})
+	if err == nil {
+		err = t.join()
+	}
+	if err == nil {
+		t.env.Running()
+		err = t.work()
+	}
+	return t.finish(err)
+}
+
+// join makes the consumer, under a confirmed epoch.
+func (t *task) join() (err error) {
+	if err := t.env.Confirm(t.stopping); err != nil {
+		return err
+	}
+	t.member.Rebalance = listener{t}
+	t.consumer, err = kafkaio.NewConsumer(t.member)
+	return err
+}
+
+// call runs a call of the plugin, for as long as it takes, until the task is stopped.
+func (t *task) call(f func(ctx context.Context) error) error {
+	err := t.lane.Do(0, t.stopping.Done(), f)
+	if t.lane.Busy() {
+		return context.Canceled
+	}
+	t.apply()
+	return err
+}
+
+// work polls and puts until the task is stopped or fails.
+func (t *task) work() error {
+	for t.stopping.Err() == nil {
+		if err := t.hold(); err != nil {
+			return err
+		}
+		if err := t.poll(); err != nil {
+			return err
+		}
+		if t.stopping.Err() != nil {
+			return nil
+		}
+		if !t.kept || !t.deps.Clock.Now().Before(t.retryAt) {
+			if err := t.put(); err != nil {
+				return err
+			}
+		}
+		if now := t.deps.Clock.Now(); t.asked.commit || !now.Before(t.commitAt) {
+			if err := t.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// poll serves the group, and takes records where none are kept.
+func (t *task) poll() error {
+	b := &t.batch
+	if t.kept {
+		b = &kafkaio.Batch{} // everything is paused: what still comes is fetched again, see rewind
+	}
+	err := t.consumer.Poll(t.stopping, pollWait, b)
+	switch {
+	case t.failure != nil:
+		return t.failure
+	case t.lost:
+		return fmt.Errorf("the partitions belong to another member: %w", kafkaio.ErrFenced)
+	case err != nil:
+		return err
+	}
+	if t.kept {
+		for i := range b.Records {
+			r := &b.Records[i]
+			t.rewind(kafkaio.TopicPartition{Topic: r.Topic, Partition: r.Partition}, r.Offset)
+		}
+	}
+	t.apply()
+	return nil
+}
+
+// rewind has records that came while they could not be put come again.
+func (t *task) rewind(tp kafkaio.TopicPartition, offset int64) {
+	for _, s := range t.asked.seeks {
+		if s.tp == tp {
+			return
+		}
+	}
+	t.asked.seeks = append(t.asked.seeks, seek{tp, offset})
+}
+
+// put converts and puts the batch. A hung Put keeps the loop from polling, which costs the membership.
+func (t *task) put() error {
+	t.asked.retry = 0
+	err := t.call(func(ctx context.Context) error {
+		if err := t.stage.Convert(ctx, &t.batch, &t.out); err != nil {
+			return err
+		}
+		return t.sink.Put(ctx, &t.out)
+	})
+	switch {
+	case t.stopping.Err() != nil && err != nil:
+		return nil // finish deals with the call
+	case connectors.IsRetriable(err):
+		wait := retryPut
+		if t.asked.retry > 0 {
+			wait = t.asked.retry
+		}
+		t.log.Warn("the task could not put a batch, and gets it again", logkey.Err, err)
+		t.kept, t.retryAt = true, t.deps.Clock.Now().Add(wait)
+		return nil
+	case err != nil:
+		return fmt.Errorf("the task failed in put: %w", err)
+	}
+	t.kept = false
+	for i := range t.batch.Records {
+		r := &t.batch.Records[i]
+		if i+1 == len(t.batch.Records) || t.batch.Records[i+1].Partition != r.Partition || t.batch.Records[i+1].Topic != r.Topic {
+			t.offsets[kafkaio.TopicPartition{Topic: r.Topic, Partition: r.Partition}] = r.Offset + 1
+		}
+	}
+	t.batch.Records = t.batch.Records[:0]
+	return nil
+}
+
+// hold pauses everything while the task is paused or keeps a batch, and undoes it.
+func (t *task) hold() error {
+	want := t.isPaused() || t.kept
+	if want == t.held || len(t.consumer.Assignment()) == 0 {
+		return nil
+	}
+	t.held = want
+	if want {
+		return t.consumer.Pause(t.consumer.Assignment())
+	}
+	var on []kafkaio.TopicPartition
+	for _, tp := range t.consumer.Assignment() {
+		if !t.stopped[tp] {
+			on = append(on, tp)
+		}
+	}
+	return t.consumer.Resume(on)
+}
+
+// apply does what the plugin asked for in its last call.
+func (t *task) apply() {
+	if t.consumer == nil {
+		return
+	}
+	seeks := t.asked.seeks
+	t.asked.seeks = nil
+	for _, s := range seeks {
+		if err := t.consumer.Seek(s.tp, s.offset); err != nil {
+			if kafkaio.Retriable(err) || !t.kept {
+				t.asked.seeks = append(t.asked.seeks, s) // the partition is not being fetched yet
+			}
+			continue
+		}
+		t.offsets[s.tp] = s.offset
+	}
+	for _, p := range t.asked.pauses {
+		if t.stopped[p.tp] = p.pause; !p.pause {
+			delete(t.stopped, p.tp)
+		}
+		var err error
+		if tps := []kafkaio.TopicPartition{p.tp}; p.pause {
+			err = t.consumer.Pause(tps)
+		} else if !t.held {
+			err = t.consumer.Resume(tps)
+		}
+		if err != nil {
+			t.log.Warn("pausing or resuming a partition failed", logkey.Topic, p.tp.Topic, logkey.Partition, p.tp.Partition, logkey.Err, err)
+		}
+	}
+	t.asked.pauses = nil
+}
+
+// finish ends a run: commits what the task says is safe, stops the plugin, and leaves the group where asked.
+func (t *task) finish(cause error) error {
+	clk := t.deps.Clock
+	end := clk.Now().Add(t.deps.StopTimeout)
+	left := func() time.Duration { return max(end.Sub(clk.Now()), least) }
+	cut := t.cutting.Err() != nil
+	hung := false
+	if t.lane.Busy() {
+		if cut {
+			t.drop()
+		}
+		t.lane.Interrupt()
+		_ = t.lane.Await(left(), t.cutting.Done()) //nolint:errcheck // its batch comes again
+		hung = t.lane.Busy()
+	}
+	fenced := t.lost || errors.Is(cause, kafkaio.ErrFenced)
+	var uncommitted error
+	if !hung && !fenced && t.consumer != nil && t.cutting.Err() == nil {
+		if uncommitted = t.commitBefore(left()); uncommitted == nil {
+			hung = t.lane.Busy()
+		}
+	}
+	t.closing = true
+	if !hung && t.sink != nil {
+		if t.consumer != nil && !fenced {
+			hung = t.last("close", left(), func(ctx context.Context) error { return t.closePartitions(ctx, t.consumer.Assignment()) })
+		}
+		if !hung {
+			hung = t.last("stop", left(), t.sink.Stop)
+		}
+	}
+	t.shut(left())
+	switch {
+	case cause != nil && t.stopping.Err() == nil:
+		return cause
+	case hung:
+		return fmt.Errorf("%w: within %s", ErrHung, t.deps.StopTimeout)
+	case t.cutting.Err() != nil:
+		return ErrCut
+	}
+	return uncommitted
+}
+
+// last calls the plugin for the last times.
+func (t *task) last(what string, limit time.Duration, f func(ctx context.Context) error) (hung bool) {
+	err := t.lane.Do(limit, nil, f)
+	if t.lane.Busy() {
+		return true
+	}
+	if err != nil {
+		t.log.Warn("the task's "+what+" failed", logkey.Err, err)
+	}
+	return false
+}
+
+// shut ends the consumer.
+func (t *task) shut(limit time.Duration) {
+	if t.consumer == nil {
+		return
+	}
+	t.mu.Lock()
+	leave := t.leave
+	t.mu.Unlock()
+	var err error
+	if leave && t.cutting.Err() == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		err = t.consumer.Leave(ctx)
+	} else {
+		err = t.consumer.Close()
+	}
+	if err != nil {
+		t.log.Warn("closing the consumer failed", logkey.Err, err)
+	}
+	t.consumer = nil
+}
+
+// drop ends the consumer at once, while the plugin still hangs.
+func (t *task) drop() {
+	t.closing = true
+	t.shut(least)
+}

@@ -1,0 +1,198 @@
+package sinktask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/stage"
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/unit"
+)
+
+// Deps is what sink tasks share.
+type Deps struct {
+	// Find finds a plugin by class or alias.
+	Find func(class string) (connectors.Plugin, error)
+	// Converters and WorkerProps are for the task's converters.
+	Converters  stage.Registry
+	WorkerProps map[string]string
+	// ConsumerClient is the consumer's configuration for a connector.
+	ConsumerClient func(connectorConfig map[string]string) (kafkaio.Client, error)
+	// ClusterName begins the group.instance.id: <cluster>-<connector>-<task>.
+	ClusterName string
+	ClientID    func(connector string, task int) string
+	// ActiveTopic is told of each topic that a task reads; it may be nil.
+	ActiveTopic func(connector string, task int, topic string)
+	// CommitInterval and CommitTimeout are offset.flush.interval.ms and offset.flush.timeout.ms, StopTimeout is
+	// task.shutdown.graceful.timeout.ms.
+	CommitInterval, CommitTimeout, StopTimeout time.Duration
+	Clock                                      clock.Clock
+}
+
+// ignored are client keys that are the runtime's own.
+var ignored = []string{"group.instance.id", "group.protocol", "enable.auto.commit"}
+
+// NewFactory makes sink tasks.
+func NewFactory(d Deps) supervisor.Factory { return factory{d} }
+
+type factory struct{ deps Deps }
+
+func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Instance, error) {
+	conf := spec.ConnectorConfig
+	p, err := f.deps.Find(conf["connector.class"])
+	if err != nil {
+		return nil, err
+	}
+	if p.NewSink == nil {
+		return nil, fmt.Errorf("%w: connector.class: %s is no sink", ErrConfig, p.Class)
+	}
+	if refused := stage.Refuse(conf); len(refused) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, refused[0])
+	}
+	conv, err := stage.NewConverters(f.deps.Converters, f.deps.WorkerProps, conf)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := stage.ParsePolicy(conf)
+	if err != nil {
+		return nil, err
+	}
+	client, err := f.deps.ConsumerClient(conf)
+	if err != nil {
+		return nil, err
+	}
+	log := env.Logger()
+	member, err := membership(client, f.deps.ClusterName, spec.Unit, conf, log)
+	if err != nil {
+		return nil, err
+	}
+	member.ClientID = f.deps.ClientID(spec.Unit.Name, spec.Unit.Task)
+	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
+	var used func(string)
+	if f.deps.ActiveTopic != nil {
+		used = func(topic string) { f.deps.ActiveTopic(spec.Unit.Name, spec.Unit.Task, topic) }
+	}
+	t.stage = stage.NewSink(conv, stage.NewOperator(policy, f.deps.Clock, log), used)
+	t.stopping, t.stop = context.WithCancelCause(context.Background())
+	t.cutting, t.cut = context.WithCancel(context.Background())
+	return t, nil
+}
+
+// membership is how a task is a member of its group.
+func membership(client kafkaio.Client, cluster string, u unit.ID, conf map[string]string, log *slog.Logger) (kafkaio.ConsumerConfig, error) {
+	own := kafkaio.Client{}
+	for k, v := range client {
+		own[k] = v
+	}
+	for _, k := range ignored {
+		if conf["consumer.override."+k] != "" && log != nil {
+			log.Warn("the setting is the runtime's own and is ignored", slog.String("key", "consumer.override."+k))
+		}
+		delete(own, k)
+	}
+	c := kafkaio.ConsumerConfig{Client: own, Group: "connect-" + u.Name, InstanceID: cluster + "-" + u.Name + "-" + strconv.Itoa(u.Task), Logger: log}
+	if g := own["group.id"]; g != "" && conf["consumer.override.group.id"] != "" {
+		c.Group = g
+	}
+	delete(own, "group.id")
+	for _, name := range strings.Split(conf["topics"], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			c.Topics = append(c.Topics, name)
+		}
+	}
+	c.TopicsRegex = strings.TrimSpace(conf["topics.regex"])
+	if (len(c.Topics) == 0) == (c.TopicsRegex == "") {
+		return c, fmt.Errorf("%w: Must configure one of topics or topics.regex", ErrConfig)
+	}
+	return c, nil
+}
+
+// Fence takes the place of a sink task's member and leaves the group: an older instance can do nothing any more.
+func Fence(ctx context.Context, client kafkaio.Client, cluster string, u unit.ID, conf map[string]string, log *slog.Logger) error {
+	cfg, err := membership(client, cluster, u, conf, log)
+	if err != nil {
+		return err
+	}
+	c, err := kafkaio.NewConsumer(cfg)
+	if err != nil {
+		return err
+	}
+	var b kafkaio.Batch
+	for !c.Joined() && err == nil && ctx.Err() == nil {
+		err = c.Poll(ctx, 100*time.Millisecond, &b)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("fencing %s: %w", u, err), c.Close())
+	}
+	return c.Leave(ctx)
+}
+
+// task is one run of a task: the instance and its loop's state.
+type task struct {
+	deps   Deps
+	spec   supervisor.Spec
+	env    supervisor.Env
+	log    *slog.Logger
+	plugin connectors.Plugin
+	member kafkaio.ConsumerConfig
+	stage  *stage.Sink
+
+	mu       sync.Mutex
+	paused   bool
+	leave    bool
+	wake     chan struct{}
+	stopping context.Context
+	stop     context.CancelCauseFunc
+	cutting  context.Context
+	cut      context.CancelFunc
+
+	loop // of the loop's goroutine
+}
+
+var errStop = errors.New("sinktask: stop")
+
+// Stop implements supervisor.Instance.
+func (t *task) Stop(leave bool) {
+	t.mu.Lock()
+	t.leave = t.leave || leave
+	t.mu.Unlock()
+	t.stop(errStop)
+}
+
+// SetPaused implements supervisor.Instance.
+func (t *task) SetPaused(p bool) {
+	t.mu.Lock()
+	t.paused = p
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+// SetSuspended implements supervisor.Instance: sinks go on without the control plane.
+func (t *task) SetSuspended(bool) {}
+
+// Cut implements supervisor.Instance.
+func (t *task) Cut() {
+	t.cut()
+	t.stop(ErrCut)
+}
+
+func (t *task) isPaused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.paused
+}

@@ -1,0 +1,397 @@
+package sourcetask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/stage"
+	"github.com/sluice-project/sluice/executor/stage/lane"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+)
+
+const (
+	// maxBatch is how many records one Poll may return.
+	maxBatch = 2000
+	// maxRecords and maxBytes bound what of a task is on its way to Kafka.
+	maxRecords = 50_000
+	maxBytes   = 32 << 20
+	// idleProducer is how long a producer stays open with nothing to send.
+	idleProducer = time.Minute
+	// tick is how often the loop looks at its right and at what is due, where nothing wakes it.
+	tick = 100 * time.Millisecond
+	// retryPoll is the pause after a retriable error of Poll, as Kafka Connect's.
+	retryPoll = time.Second
+	// emptyPause keeps a task that returns nothing without waiting from spinning.
+	emptyPause = 5 * time.Millisecond
+	reportBuf  = 1024
+)
+
+// loop is the state of the task's goroutine.
+type loop struct {
+	source   connectors.SourceTask
+	lane     *lane.Lane // the plugin's
+	writer   *lane.Lane // offset writes
+	batch    *connectors.SourceBatch
+	out      stage.Outgoing
+	rest     []kafkaio.Message // of out, not handed over yet
+	ledger   Ledger
+	producer Producer
+	carrier  *run.Group // carries producer's reports
+	reports  chan []kafkaio.Report
+	spare    chan []kafkaio.Report
+	lost     chan error // the producer is of no use any more
+	sentAt   time.Time
+	flushAt  time.Time
+	pollAt   time.Time
+	writing  []Committable
+	tell     bool // SourceCommitter.Commit is due
+	polled   bool // the call in the lane is a Poll
+	wasIdle  bool // paused or suspended at the last look
+}
+
+// Run implements supervisor.Instance.
+func (t *task) Run(ctx context.Context) (err error) {
+	release := t.deps.Offsets.Hold(t.spec.Unit.Name)
+	defer release()
+	if t.lane, err = lane.New(ctx, t.deps.Clock, "source-task"); err != nil {
+		return err
+	}
+	defer t.lane.Close()
+	if t.writer, err = lane.New(ctx, t.deps.Clock, "source-offsets"); err != nil {
+		return err
+	}
+	defer t.writer.Close()
+	t.batch = connectors.NewSourceBatch(maxBatch)
+	t.lost = make(chan error, 1)
+	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
+	since := t.deps.Clock.Boot()
+	started := false
+	err = t.lane.Do(0, t.stopping.Done(), func(ctx context.Context) error {
+		t.source = t.plugin.NewSource().NewTask()
+		return t.source.Start(ctx, taskContext{t, since}, t.spec.TaskConfig)
+	})
+	if err == nil {
+		started = true
+		t.env.Running()
+		err = t.work()
+	}
+	return t.finish(started, err)
+}
+
+// work polls and delivers until the task is stopped or fails.
+func (t *task) work() error {
+	timer := t.deps.Clock.NewTimer(tick)
+	defer timer.Stop()
+	for {
+		if t.stopping.Err() != nil {
+			return nil
+		}
+		if err := t.step(); err != nil {
+			return err
+		}
+		t.await(timer)
+		select {
+		case <-t.stopping.Done():
+		case <-t.wake:
+		case <-timer.C():
+		case err := <-t.lane.Done():
+			t.lane.Taken()
+			if err := t.returned(err); err != nil {
+				return err
+			}
+		case err := <-t.writer.Done():
+			t.writer.Taken()
+			t.wrote(err)
+		case got := <-t.reports:
+			if err := t.acknowledge(got); err != nil {
+				return err
+			}
+		case err := <-t.lost:
+			return fmt.Errorf("%w: %w", ErrProduce, err)
+		}
+	}
+}
+
+func (t *task) await(timer clock.Timer) {
+	if !timer.Stop() {
+		select {
+		case <-timer.C():
+		default:
+		}
+	}
+	d := tick
+	if left := t.pollAt.Sub(t.deps.Clock.Now()); left > 0 && left < d {
+		d = left
+	}
+	timer.Reset(d)
+}
+
+// step does what can be done now.
+func (t *task) step() error {
+	s := t.read()
+	may := t.mayAct()
+	idle := s.paused || !may
+	if idle && !t.wasIdle {
+		if t.polled {
+			t.lane.Interrupt()
+		}
+		t.flushAt = t.deps.Clock.Now() // a pause commits what is done
+	}
+	t.wasIdle = idle
+	if !may {
+		return nil
+	}
+	if len(t.rest) > 0 {
+		if err := t.produce(); err != nil {
+			return err
+		}
+	}
+	now := t.deps.Clock.Now()
+	if !now.Before(t.flushAt) && !t.writer.Busy() {
+		t.flush(now)
+	}
+	t.closeIdle(now)
+	if t.lane.Busy() {
+		return nil
+	}
+	if c, ok := t.source.(connectors.SourceCommitter); ok && t.tell {
+		t.tell, t.polled = false, false
+		return t.lane.Begin(c.Commit)
+	}
+	records, bytes := t.ledger.Held()
+	if s.paused || len(t.rest) > 0 || records >= maxRecords || bytes >= maxBytes || now.Before(t.pollAt) {
+		return nil
+	}
+	t.batch.Reset()
+	t.polled = true
+	return t.lane.Begin(t.poll)
+}
+
+// poll runs in the plugin's lane: one batch, polled and converted.
+func (t *task) poll(ctx context.Context) error {
+	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
+	if err := t.source.Poll(ctx, t.batch); err != nil {
+		return err
+	}
+	if len(t.batch.Records) == 0 {
+		return nil
+	}
+	return t.stage.Convert(ctx, t.batch, &t.out)
+}
+
+// returned deals with what the plugin's call came to.
+func (t *task) returned(err error) error {
+	polled := t.polled
+	t.polled = false
+	switch {
+	case !polled:
+		if err != nil {
+			t.log.Warn("the task's commit failed", logkey.Err, err)
+		}
+		return nil
+	case errors.Is(err, context.Canceled): // interrupted: what it polled comes again
+		return nil
+	case connectors.IsRetriable(err):
+		t.log.Warn("the task's poll failed and is tried again", logkey.Err, err)
+		t.pollAt = t.deps.Clock.Now().Add(retryPoll)
+		return nil
+	case err != nil:
+		return err
+	}
+	if len(t.batch.Records) == 0 {
+		t.pollAt = t.deps.Clock.Now().Add(emptyPause)
+	}
+	return t.take()
+}
+
+// take puts the converted batch into the ledger and begins to hand it over.
+func (t *task) take() error {
+	for i := range t.out.Messages {
+		m := &t.out.Marks[i]
+		t.out.Messages[i].Seq = t.ledger.Add(m.Partition, m.Offset, m.Size)
+	}
+	t.rest = t.out.Messages
+	if len(t.rest) == 0 || !t.mayAct() {
+		return nil
+	}
+	return t.produce()
+}
+
+// produce hands over as much as the producer takes.
+func (t *task) produce() error {
+	if t.producer == nil {
+		if err := t.openProducer(); err != nil {
+			return err
+		}
+	}
+	n, err := t.producer.Produce(t.rest)
+	t.rest = t.rest[n:]
+	t.sentAt = t.deps.Clock.Now()
+	if err != nil && !errors.Is(err, kafkaio.ErrQueueFull) {
+		return fmt.Errorf("%w: %w", ErrProduce, err)
+	}
+	return nil
+}
+
+func (t *task) openProducer() error {
+	p, err := t.deps.NewProducer(kafkaio.ProducerConfig{Client: t.client, Logger: t.log, ClientID: t.deps.ClientID(t.spec.Unit.Name, t.spec.Unit.Task)})
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	t.open = p
+	t.mu.Unlock()
+	t.producer = p
+	t.carrier = run.New(context.Background(), "source-reports")
+	t.reports, t.spare = make(chan []kafkaio.Report, 1), make(chan []kafkaio.Report, 2)
+	t.spare <- make([]kafkaio.Report, reportBuf)
+	t.spare <- make([]kafkaio.Report, reportBuf)
+	return t.carrier.Go(func(ctx context.Context) error { t.carry(ctx, p, t.reports, t.spare); return nil })
+}
+
+// carry brings reports to the loop, many at a time.
+func (t *task) carry(ctx context.Context, p Producer, to, spare chan []kafkaio.Report) {
+	for {
+		var buf []kafkaio.Report
+		select {
+		case buf = <-spare:
+		case <-ctx.Done():
+			return
+		}
+		for n := 0; n == 0; {
+			var err error
+			if n, err = p.Reports(ctx, time.Second, buf[:cap(buf)]); err != nil || ctx.Err() != nil {
+				if ctx.Err() == nil && !t.read().cut {
+					t.lost <- err
+				}
+				return
+			}
+			buf = buf[:n]
+			if n == 0 {
+				buf = buf[:cap(buf)]
+			}
+		}
+		select {
+		case to <- buf:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// acknowledge takes reports into the ledger and gives their buffer back.
+func (t *task) acknowledge(got []kafkaio.Report) error {
+	var failed error
+	for i := range got {
+		r := &got[i]
+		if r.Err != nil {
+			if !t.policy.Tolerate {
+				failed = fmt.Errorf("%w: %w", ErrProduce, r.Err)
+				continue // not acknowledged: its offset is never committed
+			}
+			t.log.Warn("a record was not delivered and is skipped (errors.tolerance=all)", logkey.Err, r.Err)
+		}
+		if err := t.ledger.Ack(r.Seq); err != nil {
+			return err
+		}
+	}
+	t.spare <- got
+	return failed
+}
+
+// flush begins to write the offsets that can be committed.
+func (t *task) flush(now time.Time) {
+	t.flushAt = now.Add(t.deps.FlushInterval)
+	if !t.ledger.Dirty() {
+		return
+	}
+	t.writing = t.ledger.Collect(t.writing[:0])
+	entries := make([]offsets.Entry, len(t.writing))
+	for i, c := range t.writing {
+		entries[i] = offsets.Entry{Partition: t.batch.PartitionMap(c.Partition), Offset: offsetMap(c.Offset)}
+	}
+	err := t.writer.Begin(func(ctx context.Context) error {
+		limit, cancel := context.WithTimeout(ctx, t.deps.FlushTimeout)
+		defer cancel()
+		if t.read().cut {
+			return ErrCut
+		}
+		return t.deps.Offsets.Write(limit, t.spec.Unit.Name, t.env.RightLeft, entries)
+	})
+	if err != nil {
+		t.wrote(err)
+	}
+}
+
+// wrote deals with what a write of offsets came to.
+func (t *task) wrote(err error) {
+	if err != nil {
+		t.ledger.Restore(t.writing)
+		t.log.Warn("offsets were not committed; it is tried again at the next flush", logkey.Err, err)
+		return
+	}
+	t.tell = true
+	t.log.Debug("offsets committed", slog.Int("partitions", len(t.writing)))
+}
+
+// closeIdle closes a producer that has had nothing to do.
+func (t *task) closeIdle(now time.Time) {
+	if t.producer != nil && t.ledger.Unacked() == 0 && now.Sub(t.sentAt) > idleProducer {
+		t.closeProducer()
+	}
+}
+
+func (t *task) closeProducer() {
+	if t.producer == nil {
+		return
+	}
+	t.mu.Lock()
+	t.open = nil
+	t.mu.Unlock()
+	t.producer.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := t.carrier.Stop(ctx); err != nil {
+		t.log.Warn("the carrier of reports did not end", logkey.Err, err)
+	}
+	t.producer, t.carrier, t.reports = nil, nil, nil
+}
+
+// offsetMap is an offset as the store takes it.
+func offsetMap(o connectors.SourceOffset) map[string]any {
+	if o.Key != "" {
+		return map[string]any{o.Key: plain(o.Value)}
+	}
+	if o.Value.Kind() != data.KindMap {
+		return nil
+	}
+	m := map[string]any{}
+	for _, e := range o.Value.Map().Entries() {
+		m[e.Key.Str()] = plain(e.Value)
+	}
+	return m
+}
+
+func plain(v data.Value) any {
+	switch v.Kind() {
+	case data.KindNull:
+		return nil
+	case data.KindBool:
+		return v.Bool()
+	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
+		return v.Int()
+	case data.KindFloat32, data.KindFloat64:
+		return v.Float()
+	default:
+		return v.Str()
+	}
+}

@@ -1,0 +1,184 @@
+package sourcetask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/stage"
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/internal/clock"
+)
+
+// Deps is what source tasks share.
+type Deps struct {
+	// Find finds a plugin by class or alias.
+	Find func(class string) (connectors.Plugin, error)
+	// Converters and WorkerProps are for the task's converters.
+	Converters  stage.Registry
+	WorkerProps map[string]string
+	// ProducerClient is the producer's configuration for a connector.
+	ProducerClient func(connectorConfig map[string]string) (kafkaio.Client, error)
+	// Topics creates topics, where the connector asks for it.
+	Topics Topics
+	// NewProducer opens a producer; nil is kafkaio.NewProducer.
+	NewProducer func(cfg kafkaio.ProducerConfig) (Producer, error)
+	Offsets     offsets.Store
+	ClientID    func(connector string, task int) string
+	// ActiveTopic is told of each topic that a task writes to; it may be nil.
+	ActiveTopic func(connector string, task int, topic string)
+	// FlushInterval and FlushTimeout are offset.flush.interval.ms and offset.flush.timeout.ms, StopTimeout is
+	// task.shutdown.graceful.timeout.ms.
+	FlushInterval, FlushTimeout, StopTimeout time.Duration
+	// TopicCreation is topic.creation.enable.
+	TopicCreation bool
+	Clock         clock.Clock
+}
+
+// Producer is what a task needs of a kafkaio.Producer.
+type Producer interface {
+	Produce(msgs []kafkaio.Message) (int, error)
+	Reports(ctx context.Context, wait time.Duration, buf []kafkaio.Report) (int, error)
+	Purge()
+	Close()
+}
+
+// NewFactory makes source tasks.
+func NewFactory(d Deps) supervisor.Factory {
+	if d.NewProducer == nil {
+		d.NewProducer = func(cfg kafkaio.ProducerConfig) (Producer, error) { return kafkaio.NewProducer(cfg) }
+	}
+	return factory{d}
+}
+
+type factory struct{ deps Deps }
+
+func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Instance, error) {
+	p, err := f.deps.Find(spec.ConnectorConfig["connector.class"])
+	if err != nil {
+		return nil, err
+	}
+	if p.NewSource == nil {
+		return nil, fmt.Errorf("%w: connector.class: %s is no source", ErrConfig, p.Class)
+	}
+	if refused := stage.Refuse(spec.ConnectorConfig); len(refused) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, refused[0])
+	}
+	conv, err := stage.NewConverters(f.deps.Converters, f.deps.WorkerProps, spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := stage.ParsePolicy(spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	client, err := f.deps.ProducerClient(spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := parseCreation(spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	log := env.Logger()
+	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
+		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
+	t.stage = stage.NewSource(conv, stage.NewOperator(policy, f.deps.Clock, log), t.topic)
+	t.stopping, t.stop = context.WithCancelCause(context.Background())
+	return t, nil
+}
+
+// switches are what others have set.
+type switches struct{ paused, suspended, cut bool }
+
+// task is one run of a task: the instance and its loop's state.
+type task struct {
+	deps   Deps
+	spec   supervisor.Spec
+	env    supervisor.Env
+	log    *slog.Logger
+	plugin connectors.Plugin
+	client kafkaio.Client
+	policy stage.Policy
+	rules  []creation
+	stage  *stage.Source
+
+	mu       sync.Mutex
+	switches switches
+	open     Producer // for Cut
+	wake     chan struct{}
+	stopping context.Context
+	stop     context.CancelCauseFunc
+
+	loop // of the loop's goroutine
+}
+
+var errStop = errors.New("sourcetask: stop")
+
+func (t *task) set(f func(*switches)) {
+	t.mu.Lock()
+	f(&t.switches)
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (t *task) read() switches {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.switches
+}
+
+// Stop implements supervisor.Instance.
+func (t *task) Stop(bool) { t.stop(errStop) }
+
+// SetPaused implements supervisor.Instance.
+func (t *task) SetPaused(p bool) { t.set(func(s *switches) { s.paused = p }) }
+
+// SetSuspended implements supervisor.Instance.
+func (t *task) SetSuspended(p bool) { t.set(func(s *switches) { s.suspended = p }) }
+
+// Cut implements supervisor.Instance. The producer is purged at once, by whoever calls.
+func (t *task) Cut() {
+	t.mu.Lock()
+	t.switches.cut = true
+	if t.open != nil {
+		t.open.Purge()
+	}
+	t.mu.Unlock()
+	t.stop(ErrCut)
+}
+
+// mayAct says whether something may reach Kafka now.
+func (t *task) mayAct() bool {
+	s := t.read()
+	return !s.cut && !s.suspended && t.env.RightLeft() > 0
+}
+
+// taskContext is what the plugin's task may ask.
+type taskContext struct {
+	*task
+	since time.Duration
+}
+
+func (c taskContext) Logger() *slog.Logger { return c.log }
+
+func (c taskContext) Offsets(ctx context.Context, partitions []map[string]any) ([]map[string]any, error) {
+	found, err := c.deps.Offsets.Read(ctx, c.spec.Unit.Name, c.since, partitions)
+	if err != nil {
+		return nil, fmt.Errorf("reading the offsets of connector %q: %w", c.spec.Unit.Name, err)
+	}
+	for i := range found {
+		found[i] = maps.Clone(found[i]) // the plugin may change its own
+	}
+	return found, nil
+}

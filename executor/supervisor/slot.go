@@ -1,0 +1,353 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+const (
+	// abandonAfter is how long after the graceful timeout an instance is left behind.
+	abandonAfter = 2 * time.Second
+	// fencedPause keeps two executors that fence one another from doing so without a pause.
+	fencedPause = time.Second
+	maxTrace    = 8 << 10
+)
+
+var errEnded = errors.New("the unit ended by itself")
+
+// slot is the place of one unit.
+type slot struct {
+	sup  *Supervisor
+	id   unit.ID
+	wake chan struct{}
+
+	// Guarded by sup.mu.
+	want      *Desired
+	inst      *instance
+	suspended bool
+
+	// Of the slot's goroutine.
+	failed *Spec     // what failed: it is not tried again until something of it changes
+	told   Status    // the last status
+	pause  time.Time // nothing is started before
+}
+
+// instance is a running Instance.
+type instance struct {
+	Instance
+	spec    Spec
+	result  chan error
+	paused  bool // as the instance was told
+	running bool // as it told
+}
+
+func (s *slot) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run takes one step after the other until the unit is gone.
+func (s *slot) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		s.sup.mu.Lock()
+		want, inst, running, confirmed := s.want, s.inst, s.sup.running, s.sup.confirmed
+		s.sup.mu.Unlock()
+		switch {
+		case want == nil:
+			s.halt(ctx, false, true)
+			if s.leave(nil) {
+				return nil
+			}
+			continue
+		case want.Release != 0:
+			outcome := s.halt(ctx, want.Release == sluicev1.ReleaseMode_RELEASE_MODE_LEAVE, false)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if s.leave(want) {
+				s.log(want.Spec).Info("unit released", slog.String("outcome", outcome.String()))
+				s.sup.control.Released(Released{Unit: s.id, Epoch: want.Spec.Epoch, Outcome: outcome, PredecessorUnfenced: want.Spec.PredecessorUnfenced})
+				return nil
+			}
+			continue
+		case inst != nil && s.stale(inst, want):
+			s.halt(ctx, want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED, false)
+			continue
+		case inst != nil && !running && s.id.Kind != unit.KindTask:
+			s.halt(ctx, false, true) // planners and jobs are begun anew when the right is back
+			continue
+		case inst == nil && confirmed && s.startable(want):
+			s.start(want)
+			continue
+		case inst == nil && want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:
+			s.tell(want.Spec, sluicev1.State_STATE_STOPPED, "")
+		case inst != nil:
+			s.apply(inst, want, running, confirmed)
+		}
+		s.wait(ctx, inst)
+	}
+	// The supervisor stops: softly, and nobody is told.
+	stop, cancel := context.WithTimeout(context.Background(), s.sup.cfg.StopTimeout+abandonAfter+2*time.Second)
+	defer cancel()
+	s.halt(stop, false, false)
+	return nil
+}
+
+func (s *slot) wait(ctx context.Context, inst *instance) {
+	var result chan error
+	if inst != nil {
+		result = inst.result
+	}
+	var timer <-chan time.Time
+	if d := s.pause.Sub(s.sup.cfg.Clock.Now()); d > 0 {
+		t := s.sup.cfg.Clock.NewTimer(d)
+		defer t.Stop()
+		timer = t.C()
+	}
+	select {
+	case <-s.wake:
+	case <-timer:
+	case <-ctx.Done():
+	case err := <-result:
+		s.ended(inst, err)
+	}
+}
+
+// leave takes the slot away, unless something else is wanted meanwhile.
+func (s *slot) leave(want *Desired) bool {
+	s.sup.mu.Lock()
+	defer s.sup.mu.Unlock()
+	if s.want != want {
+		return false
+	}
+	delete(s.sup.slots, s.id)
+	return true
+}
+
+// stale says whether an instance is not what is wanted.
+func (s *slot) stale(inst *instance, want *Desired) bool {
+	if want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED {
+		return true
+	}
+	return !same(inst.spec, want.Spec)
+}
+
+// same says whether an instance of a may go on as b.
+func same(a, b Spec) bool {
+	if a.Epoch != b.Epoch || a.Restart != b.Restart || a.Incarnation != b.Incarnation {
+		return false
+	}
+	if a.Unit.Kind == unit.KindTask {
+		return string(a.Fingerprint) == string(b.Fingerprint)
+	}
+	return a.Generation == b.Generation
+}
+
+func (s *slot) startable(want *Desired) bool {
+	if want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED || s.failed != nil && same(*s.failed, want.Spec) {
+		return false
+	}
+	return s.sup.cfg.Clock.Now().After(s.pause) || s.pause.IsZero()
+}
+
+// start makes an instance and runs it.
+func (s *slot) start(want *Desired) {
+	spec := want.Spec
+	spec.Paused = want.Target == sluicev1.TargetState_TARGET_STATE_PAUSED
+	s.failed = nil
+	log := s.log(spec)
+	inst := &instance{spec: spec, result: make(chan error, 1), paused: spec.Paused}
+	err := run.Call(func() error {
+		f, err := s.sup.cfg.Factory(spec)
+		if err != nil {
+			return err
+		}
+		inst.Instance, err = f.New(spec, &env{slot: s, inst: inst, log: log})
+		return err
+	})
+	if err == nil {
+		log.Info("unit starts", slog.String(logkey.Class, spec.Class.String()))
+		s.sup.mu.Lock()
+		s.inst, s.suspended = inst, false
+		s.sup.mu.Unlock()
+		err = s.sup.group.Go(func(ctx context.Context) error {
+			inst.result <- run.Call(func() error { return inst.Run(context.WithoutCancel(ctx)) })
+			return nil
+		})
+	}
+	if err != nil {
+		s.sup.mu.Lock()
+		s.inst = nil
+		s.sup.mu.Unlock()
+		s.fail(spec, err)
+	}
+}
+
+// apply brings a running instance's switches to what is wanted.
+func (s *slot) apply(inst *instance, want *Desired, running, confirmed bool) {
+	paused := want.Target == sluicev1.TargetState_TARGET_STATE_PAUSED
+	s.sup.mu.Lock()
+	change := inst.paused != paused
+	inst.paused = paused
+	told := inst.running
+	resume := s.suspended && running && confirmed
+	if resume {
+		s.suspended = false
+	}
+	inst.spec.Generation, inst.spec.TaskSet, inst.spec.TaskCount = want.Spec.Generation, want.Spec.TaskSet, want.Spec.TaskCount
+	s.sup.mu.Unlock()
+	if change {
+		inst.SetPaused(paused)
+	}
+	if resume {
+		inst.SetSuspended(false)
+	}
+	if told {
+		s.tell(inst.spec, stateOf(paused), "")
+	}
+}
+
+func stateOf(paused bool) sluicev1.State {
+	if paused {
+		return sluicev1.State_STATE_PAUSED
+	}
+	return sluicev1.State_STATE_RUNNING
+}
+
+// ended deals with an instance that returned without being asked to.
+func (s *slot) ended(inst *instance, err error) {
+	s.sup.mu.Lock()
+	s.inst = nil
+	running := s.sup.running
+	s.sup.mu.Unlock()
+	switch {
+	case err == nil:
+		err = errEnded
+	case s.sup.cfg.Fenced != nil && s.sup.cfg.Fenced(err):
+		s.log(inst.spec).Warn("unit was fenced, and starts again once it is confirmed", logkey.Err, err)
+		s.pause = s.sup.cfg.Clock.Now().Add(fencedPause)
+		return
+	case inst.spec.Class == unit.ClassExclusive && !running:
+		s.log(inst.spec).Info("unit ended with its right", logkey.Err, err)
+		return
+	}
+	s.fail(inst.spec, err)
+}
+
+func (s *slot) fail(spec Spec, err error) {
+	s.failed = &spec
+	s.log(spec).Error("unit failed", logkey.Err, err)
+	s.tell(spec, sluicev1.State_STATE_FAILED, trace(err))
+}
+
+func trace(err error) string {
+	t := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	if len(t) > maxTrace {
+		t = strings.ToValidUTF8(t[:maxTrace-len("\n…")], "") + "\n…"
+	}
+	return t
+}
+
+// halt stops the instance, if there is one, and says how that went.
+func (s *slot) halt(ctx context.Context, leave, cut bool) sluicev1.ReleaseOutcome {
+	s.sup.mu.Lock()
+	inst := s.inst
+	s.sup.mu.Unlock()
+	if inst == nil {
+		return sluicev1.ReleaseOutcome_RELEASE_OUTCOME_CLEAN
+	}
+	if cut {
+		inst.Cut()
+	}
+	inst.Stop(leave)
+	outcome := sluicev1.ReleaseOutcome_RELEASE_OUTCOME_CLEAN
+	err, returned := s.await(ctx, inst, s.sup.cfg.StopTimeout+abandonAfter)
+	if !returned {
+		inst.Cut()
+		err, returned = s.await(ctx, inst, abandonAfter/2)
+	}
+	switch {
+	case !returned && ctx.Err() != nil:
+	case !returned:
+		outcome = sluicev1.ReleaseOutcome_RELEASE_OUTCOME_ABANDONED
+		s.log(inst.spec).Error("the plugin does not return: the unit was cut from Kafka and is left behind",
+			slog.Duration("after", s.sup.cfg.StopTimeout+abandonAfter))
+	case err != nil:
+		outcome = sluicev1.ReleaseOutcome_RELEASE_OUTCOME_FAILED
+		s.log(inst.spec).Warn("unit stopped with an error", logkey.Err, err)
+	default:
+		s.log(inst.spec).Info("unit stopped")
+	}
+	s.sup.mu.Lock()
+	s.inst, s.suspended = nil, false
+	s.sup.mu.Unlock()
+	s.told = Status{}
+	return outcome
+}
+
+func (s *slot) await(ctx context.Context, inst *instance, d time.Duration) (error, bool) { //nolint:revive // the error is the instance's result
+	t := s.sup.cfg.Clock.NewTimer(d)
+	defer t.Stop()
+	select {
+	case err := <-inst.result:
+		return err, true
+	case <-t.C():
+	case <-ctx.Done():
+	}
+	return nil, false
+}
+
+// tell reports a status that is new.
+func (s *slot) tell(spec Spec, state sluicev1.State, trace string) {
+	st := Status{Unit: s.id, Epoch: spec.Epoch, State: state, Trace: trace, Restart: spec.Restart, Generation: spec.Generation}
+	if s.sup.cfg.Version != nil {
+		st.Version = s.sup.cfg.Version(spec)
+	}
+	if st != s.told {
+		s.told = st
+		s.sup.control.Status(st)
+	}
+}
+
+func (s *slot) log(spec Spec) *slog.Logger {
+	return s.sup.cfg.Logger.With(slog.String(logkey.Unit, s.id.String()), slog.String(logkey.Epoch, spec.Epoch.String()))
+}
+
+// env is what an instance sees of its slot.
+type env struct {
+	slot *slot
+	inst *instance
+	log  *slog.Logger
+}
+
+func (e *env) Logger() *slog.Logger     { return e.log }
+func (e *env) RightLeft() time.Duration { return e.slot.sup.control.RightLeft() }
+
+func (e *env) Confirm(ctx context.Context) error {
+	if err := e.slot.sup.control.Confirm(ctx, e.slot.id, e.inst.spec.Epoch); err != nil {
+		return fmt.Errorf("confirming %s: %w", e.slot.id, err)
+	}
+	return nil
+}
+
+func (e *env) Running() {
+	e.slot.sup.mu.Lock()
+	e.inst.running = true
+	e.slot.sup.mu.Unlock()
+	e.slot.poke() // the slot tells it, in order with everything else
+}
+
+func (e *env) Fenced() { e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch) }
+
+func (e *env) Warn(trace string) { e.log.Warn("unit goes on", slog.String("trace", trace)) }

@@ -1,0 +1,177 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// Desired is what the control plane wants of a unit.
+type Desired struct {
+	Spec   Spec
+	Target sluicev1.TargetState
+	// Release is not zero where the unit is to be given back.
+	Release sluicev1.ReleaseMode
+}
+
+// Status is the state of a unit, as the control plane is told.
+type Status struct {
+	Unit       unit.ID
+	Epoch      lease.Epoch
+	State      sluicev1.State
+	Trace      string
+	Version    string
+	Restart    uint64
+	Generation int64
+}
+
+// Released says that a unit is not held any more.
+type Released struct {
+	Unit                unit.ID
+	Epoch               lease.Epoch
+	Outcome             sluicev1.ReleaseOutcome
+	PredecessorUnfenced bool
+}
+
+// Held is a unit that is held.
+type Held struct {
+	Unit      unit.ID
+	Epoch     lease.Epoch
+	Suspended bool
+}
+
+// Control is what the supervisor needs of the session with the control plane. It never blocks, but for Confirm.
+type Control interface {
+	RightLeft() time.Duration
+	Confirm(ctx context.Context, u unit.ID, e lease.Epoch) error
+	Status(s Status)
+	Fenced(u unit.ID, e lease.Epoch)
+	Released(r Released)
+}
+
+// Config is what a supervisor needs.
+type Config struct {
+	// Factory finds what makes instances of a unit.
+	Factory func(s Spec) (Factory, error)
+	// Fenced tells an instance's error that means "a newer instance took this one's place": the unit is then
+	// confirmed and started again, and has not failed.
+	Fenced func(err error) bool
+	// Version is the version of a unit's plugin.
+	Version func(s Spec) string
+	// StopTimeout is what an instance has for stopping (task.shutdown.graceful.timeout.ms); it is left behind
+	// two seconds after it.
+	StopTimeout time.Duration
+	Clock       clock.Clock
+	Logger      *slog.Logger
+}
+
+// Supervisor holds units. Safe for concurrent use; nothing but Stop blocks.
+type Supervisor struct {
+	cfg     Config
+	control Control
+	group   *run.Group
+
+	mu        sync.Mutex
+	slots     map[unit.ID]*slot
+	running   bool // the right runs
+	confirmed bool // and the newest stream's set is whole
+}
+
+// New returns a supervisor that holds nothing.
+func New(cfg Config, control Control) *Supervisor {
+	return &Supervisor{cfg: cfg, control: control, group: run.New(context.Background(), "supervisor"), slots: map[unit.ID]*slot{}}
+}
+
+// Desire says what is wanted of a unit from now on.
+func (s *Supervisor) Desire(d Desired) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sl := s.slots[d.Spec.Unit]
+	if sl == nil {
+		sl = &slot{sup: s, id: d.Spec.Unit, wake: make(chan struct{}, 1)}
+		if s.group.Go(sl.run) != nil {
+			return // stopped
+		}
+		s.slots[d.Spec.Unit] = sl
+	}
+	sl.want = &d
+	sl.poke()
+}
+
+// Remove says that a unit is not to be held any more, and that nobody waits for its release.
+func (s *Supervisor) Remove(u unit.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sl := s.slots[u]; sl != nil {
+		sl.want = nil
+		sl.poke()
+	}
+}
+
+// Right says whether the right to run units runs, and whether what is desired is confirmed.
+func (s *Supervisor) Right(running, confirmed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == running && s.confirmed == confirmed {
+		return
+	}
+	s.running, s.confirmed = running, running && confirmed
+	for _, sl := range s.slots {
+		// At once, and not by the slot's goroutine, which may be waiting for a plugin.
+		if !running && sl.inst != nil && sl.inst.spec.Class == unit.ClassExclusive {
+			sl.suspended = true
+			sl.inst.SetSuspended(true)
+		}
+		sl.poke()
+	}
+}
+
+// Held lists what is held.
+func (s *Supervisor) Held() []Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Held
+	for id, sl := range s.slots {
+		if sl.inst != nil {
+			out = append(out, Held{Unit: id, Epoch: sl.inst.spec.Epoch, Suspended: sl.suspended})
+		} else if sl.want != nil {
+			out = append(out, Held{Unit: id, Epoch: sl.want.Spec.Epoch, Suspended: !s.running})
+		}
+	}
+	return out
+}
+
+// Units lists the units of the slots, also of those that are going.
+func (s *Supervisor) Units() []unit.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []unit.ID
+	for id := range s.slots {
+		out = append(out, id)
+	}
+	return out
+}
+
+// Stop stops all instances softly and waits for them, or until ctx ends; nothing is reported as released.
+func (s *Supervisor) Stop(ctx context.Context) error { return s.group.Stop(ctx) }
+
+// Kill cuts all instances from Kafka and waits for nothing, as the death of the process would. For tests.
+func (s *Supervisor) Kill() {
+	s.mu.Lock()
+	for _, sl := range s.slots {
+		if sl.inst != nil {
+			sl.inst.Cut()
+		}
+	}
+	s.mu.Unlock()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.group.Stop(gone)
+}
