@@ -50,6 +50,8 @@ type Config struct {
 	// Streams and Heartbeats are two connections to the control plane; the executor does not close them.
 	Streams, Heartbeats grpc.ClientConnInterface
 	Plugins             []connectors.Plugin
+	// Alone says that no other executor can take units over: Stop does not give them back first.
+	Alone bool
 	// Offsets replaces the store in offset.storage.topic (standalone mode); the executor closes it.
 	Offsets offsets.Store
 	Clock   clock.Clock
@@ -233,7 +235,7 @@ func (x *Executor) Stop(ctx context.Context) error {
 	begun := x.begun
 	x.mu.Unlock()
 	var err error
-	if begun {
+	if begun && !x.cfg.Alone {
 		drain, cancel := context.WithTimeout(ctx, x.cfg.Worker.TaskShutdownTimeout()+stopMargin)
 		err = x.agent.Drain(drain)
 		cancel()

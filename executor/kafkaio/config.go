@@ -13,17 +13,17 @@ import (
 // librdkafka's differs.
 func base(role Role) map[string]string {
 	b := map[string]string{
-		"client.dns.lookup":                 "use_all_dns_ips",
-		"log.queue":                         "true",
-		"log.connection.close":              "false",
-		"metadata.max.age.ms":               "300000",
-		"connections.max.idle.ms":           "540000",
-		"socket.timeout.ms":                 "30000",
-		"socket.keepalive.enable":           "true",
-		"reconnect.backoff.ms":              "50",
-		"reconnect.backoff.max.ms":          "1000",
-		"topic.metadata.propagation.max.ms": "30000",
-		"allow.auto.create.topics":          "true",
+		"client.dns.lookup":                  "use_all_dns_ips",
+		"log.queue":                          "true",
+		"log.connection.close":               "false",
+		"topic.metadata.refresh.interval.ms": "300000",
+		"connections.max.idle.ms":            "540000",
+		"socket.timeout.ms":                  "30000",
+		"socket.keepalive.enable":            "true",
+		"reconnect.backoff.ms":               "50",
+		"reconnect.backoff.max.ms":           "1000",
+		"topic.metadata.propagation.max.ms":  "30000",
+		"allow.auto.create.topics":           "true",
 	}
 	switch role {
 	case RoleProducer:

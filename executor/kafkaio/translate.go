@@ -59,11 +59,13 @@ func without(roles int, keys ...string) (out []entry) {
 // too, and get a warning as they do there.
 var table = slices.Concat(
 	same(forAll, "bootstrap.servers", "client.id", "security.protocol", "sasl.mechanism", "sasl.kerberos.service.name",
-		"metadata.max.age.ms", "connections.max.idle.ms", "reconnect.backoff.ms", "reconnect.backoff.max.ms",
+		"connections.max.idle.ms", "reconnect.backoff.ms", "reconnect.backoff.max.ms",
 		"retry.backoff.ms", "retry.backoff.max.ms", "socket.connection.setup.timeout.ms", "ssl.key.password", "ssl.cipher.suites",
 		"sasl.oauthbearer.token.endpoint.url", "sasl.oauthbearer.client.id", "sasl.oauthbearer.client.secret", "sasl.oauthbearer.scope"),
 	[]entry{
 		{forAll, "client.dns.lookup", rule{to: "client.dns.lookup", value: oneOf("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only")}},
+		// Java's is when metadata is refreshed; librdkafka's of the same name only how long it may be used.
+		{forAll, "metadata.max.age.ms", rule{to: "topic.metadata.refresh.interval.ms"}},
 		{forAll, "request.timeout.ms", rule{to: "socket.timeout.ms"}},
 		{forAll, "send.buffer.bytes", rule{to: "socket.send.buffer.bytes", value: systemSize}},
 		{forAll, "receive.buffer.bytes", rule{to: "socket.receive.buffer.bytes", value: systemSize}},

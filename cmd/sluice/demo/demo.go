@@ -122,7 +122,7 @@ func (d *run) deploy(ctx context.Context, p *pipeline) error {
 	source := map[string]string{"connector.class": "FileStreamSource", "tasks.max": "1", "file": d.text.path, "topic": p.topic}
 	sink := map[string]string{"connector.class": "FileStreamSink", "tasks.max": "1", "file": p.copy.path, "topics": p.topic,
 		// A new topic is found by the consumer at its next refresh: five minutes by default.
-		"consumer.override.metadata.max.age.ms": "1000"}
+		"consumer.override.metadata.max.age.ms": "200"}
 	for _, c := range []struct {
 		kind   string
 		config map[string]string

@@ -198,7 +198,7 @@ func (p *Process) startExecutor(ctx context.Context, o Options, worker config.Wo
 		conns[i] = c
 		p.onStop(func(context.Context) error { return c.Close() })
 	}
-	conf := executor.Config{Worker: worker, Advertise: advertise, Streams: conns[0], Heartbeats: conns[1], Plugins: all.Plugins(), Clock: o.Clock, Logger: o.Logger}
+	conf := executor.Config{Worker: worker, Advertise: advertise, Streams: conns[0], Heartbeats: conns[1], Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger}
 	if worker.Standalone() {
 		f, err := offsets.OpenFile(worker.OffsetsFile(), o.Logger)
 		if err != nil {

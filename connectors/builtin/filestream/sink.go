@@ -40,6 +40,9 @@ func (t *sinkTask) Start(_ context.Context, _ connectors.SinkTaskContext, config
 
 // Put collects the records' values, one a line, and writes whenever there is enough.
 func (t *sinkTask) Put(_ context.Context, b *connectors.SinkBatch) error {
+	if len(b.Records) == 0 { // nothing comes just now: what is there can be seen in the file
+		return t.write()
+	}
 	for i := range b.Records {
 		t.buf = append(converter.AppendText(t.buf, b.Records[i].Value), '\n')
 		if len(t.buf) >= writeSize {
