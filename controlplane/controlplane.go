@@ -114,7 +114,7 @@ func (p *ControlPlane) Start(ctx context.Context) (err error) {
 func (p *ControlPlane) serve(ctx context.Context) error {
 	err := p.grpc.Serve(p.listener)
 	if ctx.Err() != nil || errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+		return nil //nolint:nilerr // it was stopped
 	}
 	return err
 }

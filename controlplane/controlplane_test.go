@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -136,7 +137,7 @@ func (e *executor) complete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Send(&sluicev1.CompleteCommandRequest{Session: e.id, Id: id, Chunk: b}); err != nil && err != io.EOF {
+	if err := s.Send(&sluicev1.CompleteCommandRequest{Session: e.id, Id: id, Chunk: b}); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	_, err = s.CloseAndRecv()

@@ -14,7 +14,7 @@ func (p *ControlPlane) lead(ctx context.Context) error {
 	for {
 		err := run.Call(func() error { return elector.Run(ctx, p.leader.Run) })
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		p.log.Error("leading ended and is begun anew", logkey.Err, err)
 		if !p.again(ctx, retryLead) {

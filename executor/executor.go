@@ -185,7 +185,7 @@ func (x *Executor) begin(ctx context.Context) error {
 			break
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		if errors.Is(err, kafkaio.ErrTopicSettings) || errors.Is(err, kafkaio.ErrConfig) {
 			return err

@@ -48,7 +48,7 @@ func Between(min, max int64) Validator {
 		}
 		n, err := strconv.ParseInt(*value, 10, 64)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // another validator reports it
 		}
 		if n < min {
 			return Invalid(name, *value, fmt.Sprintf("Value must be at least %d", min))

@@ -216,7 +216,8 @@ func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
 		}
 		st := data.NewStruct(s)
 		for i, f := range s.Fields {
-			v, err := data.Null(), error(nil)
+			var v data.Value
+			var err error
 			if c := j.member(at, f.Name); c != 0 {
 				v, err = j.typed(f.Schema, c)
 			} else {

@@ -243,7 +243,7 @@ func TestReads_WithoutQuorumAnswerFromTheCacheWithAWarningAndPanicsAreErrors(t *
 		}
 		_ = conn.Close()
 		srv.Stop()
-		<-served
+		<-served //nolint:errcheck // its end is waited for
 	}
 }
 

@@ -206,7 +206,7 @@ func TestRun_ReachesTheReplicaThatOwnsTheStream(t *testing.T) {
 	sluicev1.RegisterPeerServiceServer(srv, command.NewPeer(r2))
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listeners["r2"]) }()
-	t.Cleanup(func() { srv.Stop(); <-served })
+	t.Cleanup(func() { srv.Stop(); <-served }) //nolint:errcheck // its end is waited for
 
 	result := answer("there")
 	register := func() func() {

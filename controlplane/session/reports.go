@@ -141,7 +141,7 @@ func (r *reporter) fence(ctx context.Context, f *sluicev1.FenceReport) {
 	if err != nil {
 		return
 	}
-	var e lease.Epoch = epoch(f.GetEpoch())
+	e := epoch(f.GetEpoch())
 	r.persist(ctx, func(ctx context.Context) error { return r.st.server.store.ClearUnfenced(ctx, u, e) })
 }
 

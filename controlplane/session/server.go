@@ -178,7 +178,7 @@ type inbox[T any] struct {
 
 // receive reads a stream until it ends or its handler returns. The inbox is small: a store that is slow
 // makes the sender wait.
-func receive[T any](s *Server, ctx context.Context, recv func() (T, error)) (*inbox[T], error) {
+func receive[T any](s *Server, ctx context.Context, recv func() (T, error)) (*inbox[T], error) { //nolint:revive // the server is what it is a method of
 	in := &inbox[T]{c: make(chan T, 16)}
 	err := s.spawn(func(context.Context) {
 		defer close(in.c)

@@ -194,7 +194,7 @@ func (st *stream) put(ctx context.Context, m *sluicev1.AttachResponse) error {
 	select {
 	case st.out <- m:
 		return nil
-	case <-st.sendErr:
+	case <-st.sendErr: //nolint:errcheck // the connection is gone, whatever it says
 		return errGone
 	case <-ctx.Done():
 		return errGone

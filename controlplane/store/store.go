@@ -126,7 +126,7 @@ func (s *Store) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := s.watch(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		s.log.Warn("the watch of the store ended and is begun anew", logkey.Err, err)
 		for {

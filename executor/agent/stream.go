@@ -58,7 +58,7 @@ func (a *Agent) heartbeats(ctx context.Context, id string, opened <-chan struct{
 	for {
 		err := a.beat(ctx, id)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		if errors.Is(err, errLapsed) {
 			return err
@@ -266,7 +266,7 @@ func (a *Agent) register(ctx context.Context, id string) error {
 	for {
 		_, err := a.client.RegisterPlugins(ctx, &sluicev1.RegisterPluginsRequest{Session: id, Pool: a.cfg.Pool, Plugins: a.cfg.Plugins})
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the stream is gone
 		}
 		a.cfg.Logger.Info("registering the plugins is tried again", logkey.Err, err)
 		if !a.sleep(ctx, a.jitter(200*time.Millisecond, 2*time.Second)) {

@@ -245,7 +245,8 @@ func (p *Producer) reports(buf []Report) (int, error) {
 func (p *Producer) event(ev nativeEvent) {
 	if ev.kind == eventError && (refused(kafka.ErrorCode(ev.code)) || kafka.ErrorCode(ev.code) == kafka.ErrFatal) {
 		e := &Error{Code: int(ev.code), Text: ev.text, Fatal: true}
-		if f, ok := p.p.GetFatalError().(kafka.Error); ok && f.Code() != kafka.ErrNoError {
+		var f kafka.Error
+		if errors.As(p.p.GetFatalError(), &f) && f.Code() != kafka.ErrNoError {
 			e = &Error{Code: int(f.Code()), Text: f.Error(), Fatal: true}
 		}
 		p.fatal.CompareAndSwap(nil, e)

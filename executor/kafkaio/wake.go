@@ -49,7 +49,7 @@ func (k *waker) wait(ctx context.Context, d time.Duration) {
 }
 
 // wake ends a wait.
-func (k *waker) wake() { _, _ = k.w.Write(k.buf[:1]) }
+func (k *waker) wake() { _, _ = k.w.Write([]byte{1}) }
 
 func (k *waker) close() {
 	_ = k.r.Close()

@@ -87,7 +87,7 @@ func (in *instance) Run(context.Context) error {
 	for {
 		err := in.copy(in.ctx)
 		if in.ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		if errors.Is(err, kafkaio.ErrFenced) {
 			return err

@@ -121,11 +121,11 @@ func (k *Kafka) reading(ctx context.Context, tables map[string]table) error {
 		}
 		connector, partition, err := topics.ParseOffsetKey(r.Key)
 		if err != nil {
-			return nil // as Kafka Connect does: a key of another shape is nobody's offset
+			return nil //nolint:nilerr // as Kafka Connect does: a key of another shape is nobody's offset
 		}
 		canonical, err := topics.Canonical(partition)
 		if err != nil {
-			return nil
+			return nil //nolint:nilerr // as Kafka Connect does
 		}
 		var value []byte
 		if r.Value != nil {

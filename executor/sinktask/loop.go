@@ -94,7 +94,7 @@ func (t *task) work() error {
 			return err
 		}
 		if t.stopping.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the plugin is still in its call
 		}
 		if !t.kept || !t.deps.Clock.Now().Before(t.retryAt) {
 			if err := t.put(); err != nil {
@@ -156,7 +156,7 @@ func (t *task) put() error {
 	})
 	switch {
 	case t.stopping.Err() != nil && err != nil:
-		return nil // finish deals with the call
+		return nil //nolint:nilerr // finish deals with the call
 	case connectors.IsRetriable(err):
 		wait := retryPut
 		if t.asked.retry > 0 {

@@ -52,7 +52,7 @@ func bodyError(err error) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Errorf("the body is not valid JSON: %v at byte %d", syntax, syntax.Offset)
+		return fmt.Errorf("the body is not valid JSON: %w at byte %d", syntax, syntax.Offset)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the body is not valid JSON: it ends too early")
 	default:

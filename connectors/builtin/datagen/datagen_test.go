@@ -48,7 +48,7 @@ func TestDatagen_IsAPureFunctionOfSeedTaskAndNumber(t *testing.T) {
 		}
 		return string([]byte(b.Records[9].Value.Str()))
 	}
-	if value("1", "0") != value("1", "0") {
+	if a, b := value("1", "0"), value("1", "0"); a != b {
 		t.Error("the same record differs")
 	}
 	if a := value("1", "0"); a == value("2", "0") || a == value("1", "1") {

@@ -42,7 +42,7 @@ func watchOrder(t *testing.T, e *env) {
 		e.must(err)
 	}
 	var got []string
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(10 * time.Second) //nolint:forbidigo // a test of the real thing waits in real time
 	for len(got) < len(want) {
 		select {
 		case b := <-w:
