@@ -93,7 +93,7 @@ func New(cfg Config) (*Executor, error) {
 	x.active = mirror.NewActiveTopics(w.StatusTopic().Name, x.internal, cfg.Clock, x.log)
 	if x.offsets = cfg.Offsets; x.offsets == nil {
 		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(),
-			ClientID: w.GroupID() + "-offsets", Margin: lease.DefaultTimes().Margin, Clock: cfg.Clock, Logger: x.log})
+			ClientID: w.GroupID() + "-offsets", Margin: func() time.Duration { return x.agent.Margin() }, Clock: cfg.Clock, Logger: x.log})
 	}
 	x.agent = agent.New(agent.Config{Streams: cfg.Streams, Heartbeats: cfg.Heartbeats, Executor: cfg.Advertise, Pool: w.Pool(),
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/clock"
-	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
 	"github.com/sluice-project/sluice/internal/unit"

@@ -123,6 +123,13 @@ func (a *Agent) Session() (id string, ready bool) {
 	return a.session, a.whole && a.rightLeft() > 0
 }
 
+// Margin is by how much the session's lease outlives its right.
+func (a *Agent) Margin() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.times.Margin
+}
+
 // change tells those who wait. Under mu.
 func (a *Agent) change() {
 	close(a.changed)

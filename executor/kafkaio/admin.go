@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
@@ -19,8 +20,9 @@ type Admin struct {
 	p      *kafka.Producer
 	a      *kafka.AdminClient
 	rk, q  ptr
-	client Client
 	log    *slog.Logger
+	mu     sync.RWMutex
+	closed bool
 }
 
 // TopicSpec is how a topic is to look.
@@ -51,7 +53,7 @@ func NewAdmin(client Client, log *slog.Logger) (*Admin, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, wrap(err))
 	}
 	rk := rkOf(p)
-	a := &Admin{p: p, rk: rk, q: queueNew(rk), client: client, log: log}
+	a := &Admin{p: p, rk: rk, q: queueNew(rk), log: log}
 	q := queueMain(rk)
 	stopPoller(q, pollerStop(p))
 	queueDone(q)
@@ -65,10 +67,18 @@ func NewAdmin(client Client, log *slog.Logger) (*Admin, error) {
 
 // Close ends the client.
 func (a *Admin) Close() {
-	_ = closer{}.close(func() {
-		queueDone(a.q)
-		a.p.Close()
+	err := closer{}.close(func() {
+		a.mu.Lock() // calls under way end first
+		defer a.mu.Unlock()
+		if !a.closed {
+			a.closed = true
+			queueDone(a.q)
+			a.p.Close()
+		}
 	})
+	if err != nil {
+		a.log.Warn("closing an admin client takes long", slog.Any("error", err))
+	}
 }
 
 // call gives f a context with a deadline, and its error a name and the client's last complaint.
@@ -77,6 +87,11 @@ func (a *Admin) call(ctx context.Context, what string, f func(ctx context.Contex
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 		defer cancel()
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if a.closed {
+		return fmt.Errorf("%s: %w", what, ErrClosed)
 	}
 	err := wrap(f(ctx))
 	hint := ""

@@ -42,7 +42,7 @@ type Config struct {
 	// ClientID is that of the clients; Kafka Connect's is <group.id>-offsets.
 	ClientID string
 	// Margin is the session's margin; the producer's message timeout is three fifths of it. Default 5 s.
-	Margin time.Duration
+	Margin func() time.Duration
 	// ReadProgress is how long a partition of the topic may bring nothing while it is read before the read
 	// fails with the partition's name. Default 30 s.
 	ReadProgress time.Duration
@@ -58,7 +58,6 @@ type Kafka struct {
 	cfg     Config
 	clients clients
 	group   *run.Group
-	timeout time.Duration
 
 	mu     sync.Mutex
 	closed bool
@@ -79,8 +78,8 @@ type holding struct {
 
 // NewKafka returns the store; it opens nothing yet.
 func NewKafka(cfg Config) *Kafka {
-	if cfg.Margin <= 0 {
-		cfg.Margin = 5 * time.Second
+	if cfg.Margin == nil {
+		cfg.Margin = func() time.Duration { return 5 * time.Second }
 	}
 	if cfg.ReadProgress <= 0 {
 		cfg.ReadProgress = 30 * time.Second
@@ -92,12 +91,12 @@ func NewKafka(cfg Config) *Kafka {
 }
 
 func newKafka(cfg Config, c clients) *Kafka {
-	return &Kafka{cfg: cfg, clients: c, group: run.New(context.Background(), "offsets"), timeout: cfg.Margin * 3 / 5,
+	return &Kafka{cfg: cfg, clients: c, group: run.New(context.Background(), "offsets"),
 		held: map[string]*holding{}, wanted: map[string][]*waiter{}}
 }
 
 // WriteTimeout is what a right must have left for Write: the producer's message timeout.
-func (k *Kafka) WriteTimeout() time.Duration { return k.timeout }
+func (k *Kafka) WriteTimeout() time.Duration { return k.cfg.Margin() * 3 / 5 }
 
 // Hold implements Store.
 func (k *Kafka) Hold(connector string) func() {

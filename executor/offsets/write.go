@@ -85,8 +85,8 @@ func (k *Kafka) send(w *pending, recs []record, right Right) error {
 	}
 	// Promise 2: what is queued now times out before the right ends.
 	if right != nil {
-		if left := right(); left < k.timeout {
-			return fmt.Errorf("%w: %s left, %s needed", ErrRight, left, k.timeout)
+		if left := right(); left < k.WriteTimeout() {
+			return fmt.Errorf("%w: %s left, %s needed", ErrRight, left, k.WriteTimeout())
 		}
 	}
 	n, err := out.p.Produce(msgs)
@@ -113,7 +113,7 @@ func (k *Kafka) open() error {
 	if k.out != nil {
 		return nil
 	}
-	p, err := k.clients.producer("", k.timeout)
+	p, err := k.clients.producer("", k.WriteTimeout())
 	if err != nil {
 		return err
 	}
