@@ -20,6 +20,10 @@ build: ## Build every binary into bin/.
 	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 
+.PHONY: demo
+demo: build ## Move a real text through Kafka with one command. FILE=path, LINES=n, ONCE=1.
+	@bin/sluice demo $(if $(FILE),--file '$(FILE)') $(if $(LINES),--lines $(LINES)) $(if $(filter 1,$(ONCE)),--once)
+
 .PHONY: test
 test: ## Unit, property, contract and in-process end-to-end tests, under the race detector.
 	$(GO) test -race -timeout 280s ./...
@@ -35,12 +39,13 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## Lint Go and protos.
 	$(TOOLS)/buf lint
 
 .PHONY: generate
-generate: $(TOOLS)/buf ## Generate Go from the protos.
+generate: $(TOOLS)/buf ## Generate Go from the protos, and the connectors' references.
 	PATH=$(TOOLS):$$PATH $(TOOLS)/buf generate
+	$(GO) run ./connectors/builtin/gen
 
 .PHONY: generated
 generated: generate ## Fail where a generated file is stale.
-	@git diff --exit-code -- proto || { echo 'run `make generate` and commit the result'; exit 1; }
+	@git diff --exit-code -- proto docs/connectors || { echo 'run `make generate` and commit the result'; exit 1; }
 
 $(TOOLS)/buf:
 	@mkdir -p $(TOOLS)

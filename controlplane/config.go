@@ -32,8 +32,8 @@ type Config struct {
 	// FastFailover is how long a session may be lost before its Kafka-fenced units move
 	// (session.fast.failover.ms). Default 1 s.
 	FastFailover time.Duration
-	// OwnsStore says that no other process uses the store: the sessions of an earlier life are deleted
-	// at the start.
+	// OwnsStore says that no other process uses the store: the sessions and assignments of an earlier life are
+	// deleted at the start.
 	OwnsStore bool
 	// Dial connects to another replica. Default: without TLS.
 	Dial func(address string) (*grpc.ClientConn, error)

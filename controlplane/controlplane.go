@@ -96,8 +96,8 @@ func (p *ControlPlane) Start(ctx context.Context) (err error) {
 		}
 	}()
 	if p.config.OwnsStore {
-		if err := p.store.DeleteAllSessions(ctx); err != nil {
-			return fmt.Errorf("controlplane: delete the sessions of an earlier life: %w", err)
+		if err := p.store.DeleteEarlierLife(ctx); err != nil {
+			return fmt.Errorf("controlplane: take back the units of an earlier life: %w", err)
 		}
 	}
 	if err := p.announce(ctx); err != nil {

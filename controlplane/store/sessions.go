@@ -111,9 +111,10 @@ func (s *Store) SessionLease(ctx context.Context, id string) (int64, error) {
 	return kvs[0].Lease, nil
 }
 
-// DeleteAllSessions ends every session: only for a process that alone owns its data directory, of its
-// earlier life.
-func (s *Store) DeleteAllSessions(ctx context.Context) error {
+// DeleteEarlierLife ends every session and takes every unit back at once: only for a process that alone owns its
+// data directory. Nobody of its earlier life can act any more, so there is nothing to wait for; a sink's new
+// member takes the place of the old one in its group.
+func (s *Store) DeleteEarlierLife(ctx context.Context) error {
 	kvs, _, err := s.backend.Get(ctx, s.keys.root+"sessions/", true)
 	if err != nil {
 		return err
@@ -123,7 +124,12 @@ func (s *Store) DeleteAllSessions(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	var ops []Op
+	for _, dir := range []string{"assignments/", "lapsed/", "releases/"} {
+		ops = append(ops, Op{Key: s.keys.root + dir, Delete: true, Prefix: true})
+	}
+	_, _, err = s.write(ctx, nil, ops...)
+	return err
 }
 
 // WriteRelease writes that a holder released its unit. Idempotent; nil also where the epoch is not the

@@ -6,14 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/connectors/builtin/all"
@@ -126,35 +122,6 @@ func (p *Process) Wait(ctx context.Context) error {
 	case <-p.control.Failed():
 		return errors.New("the control plane has ended")
 	}
-}
-
-// startKafka runs the embedded broker. Its data is in the data directory where the user named one.
-func (p *Process) startKafka(o Options) error {
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("sluice-dev"), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1)}
-	if o.KafkaListen != "" {
-		host, port, err := net.SplitHostPort(o.KafkaListen)
-		n, perr := strconv.Atoi(port)
-		if err != nil || perr != nil || host != "127.0.0.1" && host != "localhost" {
-			return fmt.Errorf("--kafka-listen: %q: the embedded broker listens on 127.0.0.1:<port> only", o.KafkaListen)
-		}
-		if n != 0 {
-			opts = append(opts, kfake.Ports(n))
-		}
-	}
-	if o.DataDir != "" {
-		dir := filepath.Join(o.DataDir, "kafka")
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return fmt.Errorf("--data-dir: %w", err)
-		}
-		opts = append(opts, kfake.DataDir(dir), kfake.SyncWrites())
-	}
-	c, err := kfake.NewCluster(opts...)
-	if err != nil {
-		return fmt.Errorf("embedded Kafka-protocol broker: %w", err)
-	}
-	p.onStop(func(context.Context) error { c.Close(); return nil })
-	p.Kafka = strings.Join(c.ListenAddrs(), ",")
-	return nil
 }
 
 func (p *Process) startControlPlane(ctx context.Context, o Options) error {

@@ -282,11 +282,11 @@ func sessionStreams(t *testing.T, e *env) {
 }
 
 func deleteSessions(t *testing.T, e *env) {
-	e.session("a")
+	e.grant(unit.Task("c", 0), e.session("a"))
 	e.session("b")
-	e.must(e.DeleteAllSessions(t.Context()))
-	if n := len(e.see().Sessions); n != 0 {
-		t.Fatalf("%d sessions are left", n)
+	e.must(e.DeleteEarlierLife(t.Context()))
+	if v := e.see(); len(v.Sessions) != 0 || len(v.Assignments) != 0 {
+		t.Fatalf("%d sessions and %d assignments are left", len(v.Sessions), len(v.Assignments))
 	}
 }
 
