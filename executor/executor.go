@@ -135,7 +135,11 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
 		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
 		Clock: x.cfg.Clock})
-	copier := mirror.NewFactory(mirror.Deps{Topic: w.StatusTopic().Name, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
+	statuses := w.StatusTopic().Name
+	if w.Standalone() {
+		statuses = ""
+	}
+	copier := mirror.NewFactory(mirror.Deps{Topic: statuses, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
 		Watch: func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) }})
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {

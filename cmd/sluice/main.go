@@ -26,7 +26,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(dev.Command(clock.Real()), dev.DemoCommand(clock.Real()))
+	root.AddCommand(dev.Command(clock.Real()), dev.DemoCommand(clock.Real()), dev.StandaloneCommand(clock.Real()))
 	root.AddCommand(cli.Commands(clock.Real())...)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)

@@ -218,6 +218,9 @@ func splitList(v string) []string {
 
 // GroupMembers is the number of members of a consumer group; 0 where there is no such group.
 func (a *Admin) GroupMembers(ctx context.Context, group string) (n int, err error) {
+	if group == "" { // librdkafka 2.11 would end the process
+		return 0, fmt.Errorf("describing a group: %w: the group has no name", ErrConfig)
+	}
 	err = a.call(ctx, fmt.Sprintf("describing group %q", group), func(ctx context.Context) error {
 		res, err := a.a.DescribeConsumerGroups(ctx, []string{group})
 		if err != nil {

@@ -466,6 +466,9 @@ func TestAdmin_InternalTopicsAreMadeRightOrRefusedWithWhatIsWrong(t *testing.T) 
 	if id, err := a.ClusterID(ctx); err != nil || id == "" {
 		t.Errorf("%q %v", id, err)
 	}
+	if _, err := a.GroupMembers(ctx, ""); !errors.Is(err, kafkaio.ErrConfig) {
+		t.Errorf("%v", err)
+	}
 	if n, err := a.GroupMembers(ctx, "none"); err != nil || n != 0 {
 		t.Errorf("%d %v", n, err)
 	}

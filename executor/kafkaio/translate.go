@@ -73,7 +73,7 @@ var table = slices.Concat(
 		{forAll, "ssl.keystore.certificate.chain", rule{to: "ssl.certificate.pem", value: pem}},
 		{forAll, "ssl.keystore.key", rule{to: "ssl.key.pem", value: pem}},
 		{forAll, "ssl.endpoint.identification.algorithm", rule{to: "ssl.endpoint.identification.algorithm", value: identification}},
-		{forAll, "sasl.login.callback.handler.class", rule{refuse: "login callbacks are Java classes: use sasl.oauthbearer.token.endpoint.url with a client id and secret"}},
+		{forAll, "sasl.login.callback.handler.class", rule{refuse: "login callbacks are Java classes: use sasl.oauthbearer.token.endpoint.url with a client id and its secret"}},
 		{forAll, "sasl.client.callback.handler.class", rule{refuse: "client callbacks are Java classes"}},
 		{forProducer, "compression.type", rule{to: "compression.type", value: oneOf("none", "gzip", "snappy", "lz4", "zstd")}},
 		{forProducer, "max.request.size", rule{to: "message.max.bytes"}},

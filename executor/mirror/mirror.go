@@ -33,7 +33,7 @@ const (
 
 // Deps is what the mirror needs.
 type Deps struct {
-	// Topic is status.storage.topic; Group is group.id.
+	// Topic is status.storage.topic, empty where there is none (standalone mode); Group is group.id.
 	Topic, Group string
 	Client       kafkaio.Client
 	Admin        *kafkaio.Admin
@@ -84,6 +84,10 @@ func (in *instance) SetSuspended(bool) {}
 // Run implements supervisor.Instance.
 func (in *instance) Run(context.Context) error {
 	in.env.Running()
+	if in.deps.Topic == "" {
+		<-in.ctx.Done()
+		return nil
+	}
 	for {
 		err := in.copy(in.ctx)
 		if in.ctx.Err() != nil {

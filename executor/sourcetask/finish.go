@@ -27,7 +27,7 @@ func (t *task) finish(started bool, cause error) error {
 		unflushed = t.drain(left)
 		unflushed = errors.Join(unflushed, t.flushAll(left))
 	}
-	if t.source != nil && !hung {
+	if !hung && t.source != nil { // a plugin that hangs may still be making it
 		if c, ok := t.source.(connectors.SourceCommitter); ok && t.tell && !cut {
 			hung = t.call("commit", max(left(), least), c.Commit)
 		}

@@ -82,6 +82,9 @@ func newCluster(t testing.TB, replicas, executors int) *cluster {
 	}
 	t.Cleanup(k.Close)
 	c := &cluster{t: t, kfake: k, kafka: strings.Join(k.ListenAddrs(), ","), hostile: conformance.NewHostile()}
+	if replicas == 0 {
+		return c // Kafka alone
+	}
 	etcd, err := embed.Start(limited(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)

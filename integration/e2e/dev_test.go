@@ -111,3 +111,49 @@ func TestDev_KilledInTheMiddleAndStartedAgainOnItsDataEndsTheFile(t *testing.T) 
 	}
 	await(t, "every line", func() bool { return missing() == 0 })
 }
+
+func TestStandalone_RunsConnectorFilesAndGoesOnAtItsOffsetFile(t *testing.T) {
+	bin := binary(t)
+	c := newCluster(t, 0, 0)
+	dir := t.TempDir()
+	in, out := text(t, 1000), filepath.Join(dir, "out.txt")
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	worker := write("worker.properties", "bootstrap.servers="+c.kafka+"\nkey.converter=org.apache.kafka.connect.storage.StringConverter\n"+
+		"value.converter=org.apache.kafka.connect.storage.StringConverter\noffset.storage.file.filename="+filepath.Join(dir, "connect.offsets")+"\noffset.flush.interval.ms=200\n")
+	src := write("src.properties", "name=src\nconnector.class=FileStreamSource\ntasks.max=1\nfile="+in+"\ntopic=lines\n")
+	dst := write("dst.json", `{"name":"dst","config":{"connector.class":"FileStreamSink","topics":"lines","tasks.max":"1","consumer.override.metadata.max.age.ms":"200","file":"`+out+`"}}`)
+	args := []string{"standalone", worker, src, dst, "--rest-listen", "127.0.0.1:0", "--log-level", "error"}
+	p := start(t, bin, args...)
+	await(t, "all lines", func() bool { return len(lines(out)) == 1000 })
+	await(t, "offsets in the file", func() bool {
+		b, err := os.ReadFile(filepath.Join(dir, "connect.offsets"))
+		return err == nil && strings.Contains(string(b), "position")
+	})
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
+	f, err := os.OpenFile(in, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("one more\n"); err != nil {
+		t.Fatal(err)
+	}
+	c.check(f.Close())
+	start(t, bin, args...)
+	await(t, "the line after the restart", func() bool { return lines(out)["one more\n"] == 1 })
+	for l, n := range lines(out) {
+		if n != 1 {
+			t.Fatalf("line %q came %d times: the source did not go on at its offset", l, n)
+		}
+	}
+}

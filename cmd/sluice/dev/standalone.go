@@ -1,0 +1,162 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/magiconair/properties"
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/internal/clock"
+)
+
+// StandaloneCommand is `sluice standalone`: Kafka Connect's standalone mode.
+func StandaloneCommand(c clock.Clock) *cobra.Command {
+	var rest, grpc, level string
+	cmd := &cobra.Command{
+		Use:   "standalone worker.properties connector.properties…",
+		Short: "Run connectors from files in this process, as connect-standalone.sh does",
+		Long: "Runs a worker with its state in memory and source offsets in offset.storage.file.filename. Connector files are\n" +
+			"properties files, or JSON: a flat object, {\"name\":…,\"config\":…}. A connector that cannot be created ends the process.\n" +
+			"A connector that exists in the files is made again at every start; what was made over REST is gone.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log, err := logger(level)
+			if err != nil {
+				return err
+			}
+			file, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("worker.properties: %w", err)
+			}
+			w, warnings, err := config.Load(file, os.Environ(), set(cmd.Flags()))
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			for _, warning := range warnings {
+				log.Warn(warning)
+			}
+			if !w.Standalone() {
+				return fmt.Errorf("%s: offset.storage.file.filename is missing: standalone mode keeps source offsets in that file (and has no group.id)", args[0])
+			}
+			var connectors []connectorFile
+			for _, path := range args[1:] {
+				f, err := readConnector(path)
+				if err != nil {
+					return err
+				}
+				connectors = append(connectors, f)
+			}
+			kafka, _ := w.Get("bootstrap.servers")
+			p, err := Start(cmd.Context(), Options{RESTListen: restAddress(w, rest), GRPCListen: grpc, Bootstrap: kafka, Standalone: true,
+				Worker: func(string) (config.Worker, error) { return w, nil }, Clock: c, Logger: log})
+			if err != nil {
+				return err
+			}
+			for _, f := range connectors {
+				if err = f.create(cmd.Context(), p.REST); err != nil {
+					break
+				}
+				log.Info("connector created", "connector", f.Name, "file", f.path)
+			}
+			if err == nil {
+				p.Announce(cmd.OutOrStdout())
+				err = p.Wait(cmd.Context())
+			}
+			return errors.Join(err, stop(cmd, p))
+		},
+	}
+	cmd.Flags().StringVar(&rest, "rest-listen", "", "address of the REST API; default is that of the key listeners, or 127.0.0.1:8083")
+	cmd.Flags().StringVar(&grpc, "grpc-listen", "127.0.0.1:0", "address of the control API (gRPC); port 0 takes a free one")
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	workerFlags(cmd.Flags())
+	return cmd
+}
+
+// restAddress is the first http:// of the key listeners, where no flag says otherwise.
+func restAddress(w config.Worker, flag string) string {
+	if flag != "" {
+		return flag
+	}
+	listeners, _ := w.Get("listeners")
+	for _, l := range strings.Split(listeners, ",") {
+		if rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(l)), "http://"); ok {
+			return rest
+		}
+	}
+	return "127.0.0.1:8083"
+}
+
+// connectorFile is a connector that a file defines.
+type connectorFile struct {
+	path   string
+	Name   string            `json:"name"`
+	Config map[string]string `json:"config"`
+}
+
+// readConnector reads a properties file or JSON, as Kafka Connect's standalone mode does: which of the two is found by
+// trying.
+func readConnector(path string) (connectorFile, error) {
+	f := connectorFile{path: path}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return f, fmt.Errorf("connector file: %w", err)
+	}
+	if json.Unmarshal(b, &f) == nil && f.Config != nil {
+		if f.Name == "" {
+			return f, fmt.Errorf("connector file %s: name is missing", path)
+		}
+		f.Config["name"] = f.Name
+		return f, nil
+	}
+	if flat := map[string]string{}; json.Unmarshal(b, &flat) == nil {
+		f.Config = flat
+	} else {
+		p, err := (&properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}).LoadBytes(b)
+		if err != nil {
+			return f, fmt.Errorf("connector file %s: %w", path, err)
+		}
+		f.Config = p.Map()
+	}
+	if f.Name = f.Config["name"]; f.Name == "" {
+		return f, fmt.Errorf("connector file %s: the key name is missing: it is the connector's name", filepath.Base(path))
+	}
+	return f, nil
+}
+
+// create makes the connector over REST, as a user would.
+func (f connectorFile) create(parent context.Context, rest string) error {
+	ctx, cancel := context.WithTimeout(parent, time.Minute)
+	defer cancel()
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rest+"/connectors", bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("creating connector %q of %s: %w", f.Name, f.path, err)
+	}
+	defer res.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil || res.StatusCode != http.StatusCreated {
+		var answer struct{ Message string }
+		_ = json.Unmarshal(body, &answer) //nolint:errcheck // the status says enough
+		return fmt.Errorf("creating connector %q of %s: %s: %s", f.Name, f.path, res.Status, answer.Message)
+	}
+	return nil
+}
