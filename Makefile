@@ -29,6 +29,10 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 	$(GO) test -race -timeout 280s ./...
 
 
+.PHONY: integration
+integration: ## The main job on a real Kafka broker. Needs a JDK and Maven, and says so.
+	$(GO) test -tags integration -count=1 -timeout 600s -v ./integration/kafka
+
 .PHONY: bench
 bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
 	$(GO) test -run '^$$' -bench . -benchmem ./executor/... ./connectors/...

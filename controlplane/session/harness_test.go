@@ -58,7 +58,7 @@ func newReplica(t *testing.T, id string, st *fakeStore) *replica {
 			t.Errorf("stop: %v", err)
 		}
 		r.grpc.Stop()
-		<-served
+		<-served //nolint:errcheck // its end is waited for
 		if err := r.commander.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}

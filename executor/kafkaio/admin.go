@@ -222,7 +222,7 @@ func (a *Admin) GroupMembers(ctx context.Context, group string) (n int, err erro
 		return 0, fmt.Errorf("describing a group: %w: the group has no name", ErrConfig)
 	}
 	err = a.call(ctx, fmt.Sprintf("describing group %q", group), func(ctx context.Context) error {
-		res, err := a.a.DescribeConsumerGroups(ctx, []string{group})
+		res, err := a.a.DescribeConsumerGroups(ctx, []string{group}, kafka.SetAdminRequestTimeout(time.Duration(millis(ctx))*time.Millisecond))
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ var ErrWrite = errors.New("mirror: the status topic cannot be written")
 
 const (
 	retry     = time.Second
-	groupWait = 10 * time.Second
+	groupWait = 5 * time.Second
 	writeTime = 30 * time.Second
 	// gather is how long changes are collected before they are written together.
 	gather = 20 * time.Millisecond
@@ -119,7 +119,9 @@ func (in *instance) copy(parent context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	for {
-		n, err := in.deps.Admin.GroupMembers(ctx, in.deps.Group)
+		limit, done := context.WithTimeout(ctx, groupWait)
+		n, err := in.deps.Admin.GroupMembers(limit, in.deps.Group)
+		done()
 		if err != nil {
 			return err
 		}
@@ -158,6 +160,7 @@ func (in *instance) copy(parent context.Context) error {
 	if err != nil {
 		return err
 	}
+	in.log.Debug("the status topic was read", slog.Int("states", len(in.known)))
 	s, err := in.deps.Watch(ctx, in.spec.Epoch)
 	if err != nil {
 		return err

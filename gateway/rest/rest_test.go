@@ -165,7 +165,7 @@ func TestBadInput_IsRefusedWithItsReasonAndReachesNobody(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cp, base := serve(t)
-			resp, body := call(t, c.method, base+c.path, c.typ, c.body)
+			resp, body := call(t, c.method, base+c.path, c.typ, c.body) //nolint:bodyclose // call read and closed it
 			var got struct {
 				Code    int    `json:"error_code"`
 				Message string `json:"message"`
@@ -207,7 +207,7 @@ func TestAnswers_AreKafkaConnects(t *testing.T) {
 			if c.body != "" {
 				given = typ
 			}
-			resp, body := call(t, c.method, base+c.path, given, c.body)
+			resp, body := call(t, c.method, base+c.path, given, c.body) //nolint:bodyclose // call read and closed it
 			if resp.StatusCode != c.code {
 				t.Errorf("status %d, want %d", resp.StatusCode, c.code)
 			}
