@@ -1,0 +1,382 @@
+package sourcetask
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/unit"
+)
+
+// counter is a source of numbered records, of one partition.
+type counter struct {
+	at, limit int64
+	poll      func(ctx context.Context, n int64) error
+}
+
+// planned is the connector of a counter; only its task is used.
+type planned struct {
+	connectors.SourceConnector
+	task connectors.SourceTask
+}
+
+func (p planned) NewTask() connectors.SourceTask { return p.task }
+
+func (c *counter) Start(ctx context.Context, tc connectors.SourceTaskContext, _ map[string]string) error {
+	found, err := tc.Offsets(ctx, []map[string]any{{"p": "x"}})
+	if err == nil && found[0] != nil {
+		c.at, _ = found[0]["n"].(int64)
+	}
+	return err
+}
+
+func (c *counter) Poll(ctx context.Context, b *connectors.SourceBatch) error {
+	if c.poll != nil {
+		if err := c.poll(ctx, c.at); err != nil {
+			return err
+		}
+	}
+	if c.at >= c.limit {
+		<-ctx.Done()
+		return nil
+	}
+	ref := b.Partition(map[string]any{"p": "x"})
+	for range min(10, b.Room()) {
+		if c.at >= c.limit {
+			break
+		}
+		c.at++
+		r := b.Add()
+		r.Partition, r.Topic, r.Offset = ref, "t", connectors.SourceOffset{Key: "n", Value: data.Int64(c.at)}
+		r.ValueSchema, r.Value = data.StringSchema, data.String(fmt.Sprint(c.at))
+	}
+	return nil
+}
+
+func (*counter) Stop(context.Context) error { return nil }
+
+// broker is a Kafka that keeps what it gets, and acknowledges it when it is told to.
+type broker struct {
+	mu      sync.Mutex
+	got     []string
+	pending []kafkaio.Report
+	hold    bool
+	fail    error
+	purged  bool
+}
+
+func (b *broker) Produce(msgs []kafkaio.Message) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(msgs), 7) // full again and again
+	for _, m := range msgs[:n] {
+		if b.fail == nil {
+			b.got = append(b.got, string(m.Value))
+		}
+		b.pending = append(b.pending, kafkaio.Report{Seq: m.Seq, Err: b.fail})
+	}
+	if n < len(msgs) {
+		return n, kafkaio.ErrQueueFull
+	}
+	return n, nil
+}
+
+func (b *broker) Reports(ctx context.Context, _ time.Duration, buf []kafkaio.Report) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.hold || len(b.pending) == 0 {
+		b.mu.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-clock.Real().After(time.Millisecond):
+		}
+		b.mu.Lock()
+		return 0, nil
+	}
+	n := copy(buf, b.pending)
+	b.pending = b.pending[n:]
+	return n, nil
+}
+
+func (b *broker) Purge() { b.mu.Lock(); b.purged = true; b.mu.Unlock() }
+func (b *broker) Close() {}
+
+func (b *broker) records() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]string{}, b.got...)
+}
+
+// ledgerStore keeps offsets in memory.
+type ledgerStore struct {
+	offsets.Store
+	mu sync.Mutex
+	n  int64
+}
+
+func (s *ledgerStore) Hold(string) func() { return func() {} }
+
+func (s *ledgerStore) Read(context.Context, string, time.Duration, []map[string]any) ([]map[string]any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n == 0 {
+		return []map[string]any{nil}, nil
+	}
+	return []map[string]any{{"n": s.n}}, nil
+}
+
+func (s *ledgerStore) Write(_ context.Context, _ string, _ offsets.Right, entries []offsets.Entry) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n, _ = entries[0].Offset["n"].(int64)
+	return nil
+}
+
+func (s *ledgerStore) committed() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+type env struct {
+	mu    sync.Mutex
+	right time.Duration
+	runs  chan struct{}
+}
+
+func (*env) Logger() *slog.Logger          { return slog.New(slog.DiscardHandler) }
+func (*env) Confirm(context.Context) error { return nil }
+func (e *env) Running()                    { close(e.runs) }
+func (*env) Fenced()                       {}
+func (*env) Warn(string)                   {}
+func (e *env) RightLeft() time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.right
+}
+
+// fixture is a task that runs.
+type fixture struct {
+	t      *testing.T
+	source *counter
+	broker *broker
+	store  *ledgerStore
+	env    *env
+	task   supervisor.Instance
+	result chan error
+}
+
+func begin(t *testing.T, f *fixture) *fixture {
+	t.Helper()
+	f.t, f.env, f.result = t, &env{right: time.Hour, runs: make(chan struct{})}, make(chan error, 1)
+	if f.broker == nil {
+		f.broker = &broker{}
+	}
+	if f.store == nil {
+		f.store = &ledgerStore{}
+	}
+	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector { return planned{task: f.source} }}
+	var strings converter.Info
+	for _, in := range converter.Builtin() {
+		if in.Class == "org.apache.kafka.connect.storage.StringConverter" {
+			strings = in
+		}
+	}
+	factory := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{strings},
+		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
+		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
+		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker, nil }, Offsets: f.store,
+		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
+		StopTimeout: 300 * time.Millisecond, Clock: clock.Real()})
+	in, err := factory.New(supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}, f.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.task = in
+	go func() { f.result <- in.Run(context.WithoutCancel(t.Context())) }()
+	t.Cleanup(func() { in.Cut() })
+	return f
+}
+
+type only struct{ info converter.Info }
+
+func (o only) Converter(string) (converter.Info, error)       { return o.info, nil }
+func (o only) HeaderConverter(string) (converter.Info, error) { return o.info, nil }
+
+func (f *fixture) await(what string, ok func() bool) {
+	f.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			f.t.Fatalf("waiting in vain: %s", what)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+func (f *fixture) stopped() error {
+	f.t.Helper()
+	select {
+	case err := <-f.result:
+		return err
+	case <-time.After(20 * time.Second):
+		f.t.Fatal("Run does not return")
+		return nil
+	}
+}
+
+func TestTask_DeliversEverythingInOrderAndCommitsIt(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 1000}})
+	f.await("all records", func() bool { return len(f.broker.records()) == 1000 })
+	f.await("the offset", func() bool { return f.store.committed() == 1000 })
+	for i, r := range f.broker.records() {
+		if r != fmt.Sprint(i+1) {
+			t.Fatalf("record %d is %s", i, r)
+		}
+	}
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTask_CommitsNothingThatIsNotAcknowledged(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 100}, broker: &broker{hold: true}})
+	f.await("all records", func() bool { return len(f.broker.records()) == 100 })
+	f.task.Stop(false)
+	if err := f.stopped(); !errors.Is(err, ErrUnflushed) {
+		t.Errorf("the stop says %v", err)
+	}
+	if n := f.store.committed(); n != 0 {
+		t.Errorf("%d was committed", n)
+	}
+}
+
+func TestTask_AStopFlushesAndASuccessorGoesOnThere(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 500}})
+	f.await("some records", func() bool { return len(f.broker.records()) > 0 })
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil {
+		t.Fatal(err)
+	}
+	n := int64(len(f.broker.records()))
+	if c := f.store.committed(); c != n {
+		t.Fatalf("%d records, and %d committed", n, c)
+	}
+	next := begin(t, &fixture{source: &counter{limit: 500}, store: f.store, broker: f.broker})
+	next.await("the rest", func() bool { return len(next.broker.records()) == 500 })
+	for i, r := range next.broker.records() {
+		if r != fmt.Sprint(i+1) {
+			t.Fatalf("record %d is %s", i, r)
+		}
+	}
+}
+
+func TestTask_AFailedRecordFailsTheTaskAndItsOffset(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 10}, broker: &broker{fail: errors.New("too large")}})
+	if err := f.stopped(); !errors.Is(err, ErrProduce) {
+		t.Errorf("%v", err)
+	}
+	if n := f.store.committed(); n != 0 {
+		t.Errorf("%d was committed", n)
+	}
+}
+
+func TestTask_SuspendedOrPausedItPollsNothing(t *testing.T) {
+	for name, set := range map[string]func(f *fixture, on bool){
+		"paused":    func(f *fixture, on bool) { f.task.SetPaused(on) },
+		"suspended": func(f *fixture, on bool) { f.task.SetSuspended(on) },
+		"no right": func(f *fixture, on bool) {
+			f.env.mu.Lock()
+			defer f.env.mu.Unlock()
+			if f.env.right = time.Hour; on {
+				f.env.right = 0
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gate := make(chan struct{}, 1000)
+			f := begin(t, &fixture{source: &counter{limit: 1 << 40, poll: func(ctx context.Context, _ int64) error {
+				select {
+				case <-gate:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				return nil
+			}}})
+			gate <- struct{}{}
+			f.await("ten records", func() bool { return len(f.broker.records()) == 10 })
+			f.await("their offset", func() bool { return f.store.committed() == 10 })
+			set(f, true)
+			f.await("the poll under way is over", func() bool { return len(gate) == 0 })
+			for range 5 {
+				gate <- struct{}{}
+			}
+			// A poll that was under way when the switch was set may still take one turn.
+			<-time.After(300 * time.Millisecond)
+			if n := len(f.broker.records()); n > 20 {
+				t.Errorf("%d records came", n)
+			}
+			set(f, false)
+			f.await("it goes on", func() bool { return len(f.broker.records()) >= 50 })
+		})
+	}
+}
+
+func TestTask_CutItProducesAndCommitsNothing(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 1 << 40}})
+	f.await("records", func() bool { return len(f.broker.records()) > 100 })
+	f.task.Cut()
+	if err := f.stopped(); !errors.Is(err, ErrCut) {
+		t.Errorf("%v", err)
+	}
+	n, c := len(f.broker.records()), f.store.committed()
+	<-time.After(100 * time.Millisecond)
+	if len(f.broker.records()) != n || f.store.committed() != c || !f.broker.purged {
+		t.Error("something came after the cut")
+	}
+}
+
+func TestTask_APluginThatPanicsOrHangsHarmsOnlyItself(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 10, poll: func(_ context.Context, n int64) error { panic("boom") }}})
+	if err := f.stopped(); err == nil {
+		t.Error("a panic passed")
+	}
+	gate := make(chan struct{})
+	t.Cleanup(func() { close(gate) })
+	f = begin(t, &fixture{source: &counter{limit: 1 << 40, poll: func(_ context.Context, n int64) error {
+		if n >= 20 {
+			<-gate
+		}
+		return nil
+	}}})
+	f.await("its offset", func() bool { return f.store.committed() == 20 })
+	f.task.Stop(false)
+	if err := f.stopped(); !errors.Is(err, ErrHung) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTask_ARetriableErrorIsTriedAgain(t *testing.T) {
+	tries := 0
+	f := begin(t, &fixture{source: &counter{limit: 10, poll: func(context.Context, int64) error {
+		if tries++; tries < 2 {
+			return connectors.Retriable(errors.New("not now"))
+		}
+		return nil
+	}}})
+	f.await("the records", func() bool { return len(f.broker.records()) == 10 })
+}
