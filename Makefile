@@ -26,7 +26,7 @@ demo: build ## Move a real text through Kafka with one command. FILE=path, LINES
 
 .PHONY: test
 test: ## Unit, property, contract and in-process end-to-end tests, under the race detector.
-	$(GO) test -race -timeout 280s ./...
+	$(GO) test -race -timeout 600s ./...
 
 
 .PHONY: integration

@@ -1,10 +1,12 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,8 +46,10 @@ const (
 	// fenceTimeout bounds one fence; it is tried again after fenceAgain.
 	fenceTimeout = 30 * time.Second
 	fenceAgain   = 5 * time.Second
-	// maxFences bounds the fences under way.
-	maxFences = 16
+	// maxFences bounds the fences under way, and maxFencesConnector those of one connector: its Kafka
+	// cluster may not answer, and others must not wait for that.
+	maxFences          = 16
+	maxFencesConnector = 4
 	// applyTimeout bounds the writing of one plan.
 	applyTimeout = 30 * time.Second
 	// maxGrants bounds one plan, so that a stop or a delete never waits for thousands of grants.
@@ -79,6 +83,7 @@ type term struct {
 
 	mu     sync.Mutex
 	fences map[unit.ID]bool // under way, or waiting to be tried again
+	tried  map[unit.ID]int  // how often, of those that are owed
 }
 
 // Run leads until ctx ends or the guard is gone, which is no error.
@@ -87,8 +92,8 @@ func (r *Reconciler) Run(ctx context.Context, g store.Guard) error {
 		return err
 	}
 	t := &term{Reconciler: r, guard: g, group: run.New(ctx, "fences"), wake: make(chan struct{}, 1),
-		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}}
-	err := t.loop(ctx)
+		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}, tried: map[unit.ID]int{}}
+	err := run.Call(func() error { return t.loop(ctx) }) // a panic too joins the fences
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), fenceTimeout)
 	defer cancel()
 	err = errors.Join(err, t.group.Stop(stopping))
@@ -151,7 +156,8 @@ func (t *term) once(ctx context.Context) (next time.Time, err error) {
 		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,
 	})
 	t.say(r)
-	actions := append(r.Actions, t.oldTaskSets(view)...)
+	old, sets := t.oldTaskSets(view)
+	actions := append(r.Actions, old...)
 	if len(actions) > 0 {
 		writing, cancel := context.WithTimeout(ctx, applyTimeout)
 		defer cancel()
@@ -159,6 +165,7 @@ func (t *term) once(ctx context.Context) (next time.Time, err error) {
 			return time.Time{}, err
 		}
 	}
+	t.sets = sets // only now: what was not written is found again
 	return r.Next, t.fence(r.Fences)
 }
 
@@ -181,51 +188,65 @@ func (t *term) say(r scheduler.Result) {
 	}
 }
 
-// oldTaskSets finds connectors whose task set is another than at the last look: what is not the present
-// one goes. A new leader looks at every connector once.
-func (t *term) oldTaskSets(view *state.Snapshot) []state.Action {
+// oldTaskSets finds connectors whose task set is another than at the last look: what came before goes. A
+// new leader looks at every connector once. It also returns what is to be remembered of this look.
+func (t *term) oldTaskSets(view *state.Snapshot) ([]state.Action, map[string]state.DropTaskSets) {
 	var out []state.Action
+	sets := make(map[string]state.DropTaskSets, len(view.Connectors))
+	gone := func(old state.DropTaskSets) {
+		old.Keep = ""
+		out = append(out, old)
+	}
 	for name, c := range view.Connectors {
 		now := state.DropTaskSets{Connector: name, Incarnation: c.Incarnation, Keep: c.Value.GetTaskSet().GetId()}
+		sets[name] = now
 		old, known := t.sets[name]
-		if known && old == now {
-			continue
-		}
 		if known && old.Incarnation != now.Incarnation {
-			old.Keep = ""
-			out = append(out, old)
+			gone(old)
 		}
-		t.sets[name] = now
-		out = append(out, now)
+		if now.Keep != "" && old != now {
+			out = append(out, now)
+		}
 	}
 	for name, old := range t.sets {
 		if view.Connectors[name] == nil {
-			delete(t.sets, name)
-			old.Keep = ""
-			out = append(out, old)
+			gone(old)
 		}
 	}
-	return out
+	return out, sets
 }
 
-// fence has the owed fences performed, each by itself, and says that the unit is quiet then.
+// fence has the owed fences performed, each by itself, and says that the unit is quiet then. Those that
+// were tried least come first, so that ones that fail again and again do not keep others from their turn.
 func (t *term) fence(owed []scheduler.Fence) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	tried := make(map[unit.ID]int, len(owed))
+	for _, f := range owed {
+		tried[f.Lapsed.Unit] = t.tried[f.Lapsed.Unit]
+	}
+	t.tried = tried
+	busy := map[string]int{}
+	for u := range t.fences {
+		busy[u.Connector()]++
+	}
+	slices.SortStableFunc(owed, func(a, b scheduler.Fence) int { return cmp.Compare(tried[a.Lapsed.Unit], tried[b.Lapsed.Unit]) })
 	for _, f := range owed {
 		u := f.Lapsed.Unit
-		if t.fences[u] || len(t.fences) >= maxFences {
+		if t.fences[u] || len(t.fences) >= maxFences || busy[u.Connector()] >= maxFencesConnector {
 			continue
 		}
 		t.fences[u] = true
-		if err := t.group.Go(func(ctx context.Context) error { return t.fenceOne(ctx, f) }); err != nil {
+		tried[u]++
+		busy[u.Connector()]++
+		if err := t.group.Go(func(ctx context.Context) error { t.fenceOne(ctx, f); return nil }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) error {
+func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) {
 	u := f.Lapsed.Unit
 	defer func() {
 		t.mu.Lock()
@@ -236,13 +257,18 @@ func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) error {
 		default:
 		}
 	}()
-	one, cancel := context.WithTimeout(ctx, fenceTimeout)
-	v := f.Lapsed.Value
-	err := t.fencer.Fence(one, f.Pool, u, lease.Epoch{Era: v.GetEpoch().GetEra(), Revision: v.GetEpoch().GetRevision()}, v.GetConnectorConfig())
-	cancel()
+	// A panic fails this fence alone: it would end the group, and with it all others.
+	err := run.Call(func() error {
+		one, cancel := context.WithTimeout(ctx, fenceTimeout)
+		defer cancel()
+		v := f.Lapsed.Value
+		return t.fencer.Fence(one, f.Pool, u, lease.Epoch{Era: v.GetEpoch().GetEra(), Revision: v.GetEpoch().GetRevision()}, v.GetConnectorConfig())
+	})
 	if err == nil {
 		t.log.Info("fenced", logkey.Unit, u.String())
-		err = t.store.Apply(ctx, t.guard, []state.Action{state.DropLapsed{Unit: u, Mod: f.Lapsed.ModRevision}})
+		writing, cancel := context.WithTimeout(ctx, applyTimeout)
+		defer cancel()
+		err = t.store.Apply(writing, t.guard, []state.Action{state.DropLapsed{Unit: u, Mod: f.Lapsed.ModRevision}})
 	}
 	if err != nil && ctx.Err() == nil {
 		t.log.Warn("a fence is owed and failed; trying again", logkey.Unit, u.String(), logkey.Err, err)
@@ -251,5 +277,4 @@ func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) error {
 		case <-t.clock.After(fenceAgain):
 		}
 	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/controlplane/state"
+	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/errs"
 	"github.com/sluice-project/sluice/internal/lease"
@@ -89,17 +90,26 @@ func (st *stream) serve(parent context.Context) error {
 	err := run.Call(func() error { return st.loop(ctx, changed) })
 	cancel()
 	<-st.reported // bounded: the reporter's last flush has a deadline
-	select {      // a refusal is sent by the caller, and never beside the writer
+	sendable := true
+	select { // a refusal is sent by the caller, and never beside the writer
 	case <-st.written:
 	case <-s.clock.After(writeTimeout):
-		err = errGone
+		err, sendable = errGone, false
+	}
+	if sendable && errors.Is(err, errGone) {
+		select {
+		case err = <-st.ended: // both at once: what ended it is told to a client that only said goodbye
+		default:
+		}
 	}
 	if !errors.Is(err, errGone) {
 		return err
 	}
 	cause := st.cause()
 	if !s.isStopping() {
-		st.markGone(cause)
+		if err := st.markGone(cause); err != nil && sendable {
+			return err
+		}
 	}
 	return ended(cause)
 }
@@ -302,15 +312,16 @@ func (st *stream) still(view *state.Snapshot) error {
 
 // markGone records that the connection died, so that Kafka-fenced units can move early (DESIGN 4.7). The
 // store compares the stream's number, so one that moved to another replica meanwhile is left alone. The
-// session of an executor that was drained, holds nothing and has said goodbye is deleted.
-func (st *stream) markGone(cause error) {
+// session of an executor that was drained, holds nothing and has said goodbye is deleted. A refusal says
+// that the session is not this stream's any more.
+func (st *stream) markGone(cause error) error {
 	s, id := st.server, st.hello.GetSession()
 	ctx, cancel := context.WithTimeout(s.group.Context(), writeTimeout)
 	defer cancel()
 	if errors.Is(cause, io.EOF) && s.store.Barrier(ctx) == nil && st.empty(s.store.View()) {
 		if err := s.store.DeleteSession(ctx, id); err == nil {
 			st.log.Info("drained executor has left")
-			return
+			return nil
 		}
 	}
 	now := s.clock.Now().UnixMilli()
@@ -319,6 +330,13 @@ func (st *stream) markGone(cause error) {
 	})
 	// Where it cannot be written the session lapses instead: later, and as safe.
 	st.log.Info("connection lost", "cause", fmt.Sprint(cause), "marked", err == nil, logkey.Err, err)
+	switch {
+	case errors.Is(err, store.ErrSuperseded):
+		return superseded()
+	case errors.Is(err, store.ErrLapsed):
+		return lapsed()
+	}
+	return nil
 }
 
 // empty says whether the session drains, is this stream's and holds nothing.

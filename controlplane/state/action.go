@@ -79,7 +79,9 @@ type DeleteStatus struct {
 	Mod  int64
 }
 
-// DropTaskSets deletes the task sets of a connector but the one to keep. Keep empty deletes all.
+// DropTaskSets deletes the task sets of a connector that came before the one to keep, which is or was the
+// present one; of a connector or an incarnation that is gone, all but it. Keep empty keeps none, and does
+// nothing to a connector that is there: its first set may be written just now.
 type DropTaskSets struct {
 	Connector   string
 	Incarnation int64

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -208,23 +209,28 @@ func (s *Store) editAssignment(seen *state.Assignment, mod int64, f func(*storev
 	return step{[]Compare{{key, ModRevision, mod}}, []Op{op}}, err
 }
 
-// dropTaskSets deletes the sets that nothing points to any more. The connector's key must be as it was
-// when the view was read, so that a set that is being made the present one stays.
+// dropTaskSets deletes the sets that nothing points to any more and nothing ever will: of a connector that
+// is there only what the set to keep, which was the present one, has made obsolete. Another may be written
+// just now, chunk by chunk, and pointed to next.
 func (s *Store) dropTaskSets(ctx context.Context, g Guard, d state.DropTaskSets) error {
+	c := s.View().Connectors[d.Connector]
+	present := c != nil && c.Incarnation == d.Incarnation
+	if present && d.Keep == "" {
+		return nil
+	}
 	prefix := s.keys.taskSets(d.Connector, d.Incarnation)
 	kvs, _, err := s.backend.Get(ctx, prefix, true)
 	if err != nil {
 		return err
 	}
 	compares := []Compare{{g.Key, CreateRevision, g.CreateRevision}}
-	if c := s.View().Connectors[d.Connector]; c != nil && c.Incarnation == d.Incarnation {
-		compares = append(compares, Compare{s.keys.connector(d.Connector), ModRevision, c.ModRevision})
-	}
 	var ops []Op
 	for _, kv := range kvs {
-		if d.Keep == "" || len(kv.Key) < len(prefix)+len(d.Keep)+1 || kv.Key[:len(prefix)+len(d.Keep)+1] != prefix+d.Keep+"/" {
-			ops = append(ops, Op{Key: kv.Key, Delete: true})
+		id, _, _ := strings.Cut(strings.TrimPrefix(kv.Key, prefix), "/")
+		if present && !replaceable(id, d.Keep) || !present && id == d.Keep {
+			continue
 		}
+		ops = append(ops, Op{Key: kv.Key, Delete: true})
 	}
 	for len(ops) > 0 {
 		n := min(len(ops), maxTxnOps-len(compares))

@@ -79,7 +79,7 @@ func (s *Store) SubmitPlan(ctx context.Context, p Plan) (changed bool, err error
 	if v.GetTargetState() == sluicev1.TargetState_TARGET_STATE_STOPPED {
 		return false, fmt.Errorf("%w: connector %s is STOPPED", ErrPlanStale, p.Connector)
 	}
-	ref := &storev1.TaskSetRef{Id: fmt.Sprintf("%d.%d-%d", p.Epoch.Era, p.Epoch.Revision, p.Sequence), Count: int32(len(p.Tasks)), ConfigGeneration: p.Generation, TaskClass: p.TaskClass}
+	ref := &storev1.TaskSetRef{Id: taskSetID(p, c.ModRevision), Count: int32(len(p.Tasks)), ConfigGeneration: p.Generation, TaskClass: p.TaskClass}
 	size := 0
 	for i, t := range p.Tasks {
 		n := proto.Size(t)
@@ -120,6 +120,31 @@ func (s *Store) SubmitPlan(ctx context.Context, p Plan) (changed bool, err error
 		return false, fmt.Errorf("%w: connector %s or its planner's assignment was written meanwhile", ErrPlanStale, p.Connector)
 	}
 	return !same, nil
+}
+
+// taskSetID names a set: <planner epoch>-<sequence>-<mod>. A planner that is started anew within its epoch
+// counts from 1 again, so that epoch and sequence alone are no name for something that never changes; the
+// connector's mod revision that the set replaces is another after every flip. Together with the era it
+// also puts sets in order: see replaceable.
+func taskSetID(p Plan, mod int64) string {
+	return fmt.Sprintf("%d.%d-%d-%d", p.Epoch.Era, p.Epoch.Revision, p.Sequence, mod)
+}
+
+// replaceable says whether a set can neither be the present one nor become it, once keep has been: it was
+// written for a connector's key that was at most as new as what keep replaced. A newer one may be under way.
+func replaceable(id, keep string) bool {
+	if id == keep {
+		return false
+	}
+	order := func(id string) (lease.Epoch, bool) {
+		var e lease.Epoch
+		var epoch, sequence uint64
+		n, err := fmt.Sscanf(id, "%d.%d-%d-%d", &e.Era, &epoch, &sequence, &e.Revision)
+		return e, err == nil && n == 4
+	}
+	a, ok := order(id)
+	b, kept := order(keep)
+	return ok && kept && a.Compare(b) <= 0
 }
 
 func samePermutation(a, b *storev1.TaskSetRef) bool {

@@ -81,7 +81,15 @@ func newCluster(t testing.TB, replicas, executors int) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	c := &cluster{t: t, kfake: k, kafka: strings.Join(k.ListenAddrs(), ","), hostile: conformance.NewHostile()}
+	c := newClusterOn(t, strings.Join(k.ListenAddrs(), ","), replicas, executors)
+	c.kfake = k
+	return c
+}
+
+// newClusterOn runs on a Kafka of the test's own.
+func newClusterOn(t testing.TB, kafka string, replicas, executors int) *cluster {
+	t.Helper()
+	c := &cluster{t: t, kafka: kafka, hostile: conformance.NewHostile()}
 	if replicas == 0 {
 		return c // Kafka alone
 	}

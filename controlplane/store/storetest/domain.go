@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -266,6 +267,68 @@ func dropTaskSets(t *testing.T, e *env) {
 	e.is(err, store.ErrNotFound)
 	_, err = other.TaskSet(t.Context(), "c", c.Incarnation, ids[2])
 	e.must(err)
+}
+
+// A planner that is started anew within its epoch counts from 1 again.
+func taskSetIDs(t *testing.T, e *env) {
+	c := e.connector("c")
+	a := e.grant(unit.Connector("c"), e.session("s"))
+	for _, want := range []string{"old", "new"} {
+		_, err := e.SubmitPlan(t.Context(), plan(c, a, 1, config("t", want)))
+		e.must(err)
+		got, err := e.TaskSet(t.Context(), "c", c.Incarnation, e.see().Connectors["c"].Value.GetTaskSet().GetId())
+		e.must(err)
+		if v := got.Tasks[0].GetEntries()[0].GetValue(); v != want {
+			t.Errorf("the present set has %q, %q was submitted", v, want)
+		}
+	}
+}
+
+// A set that is written while an older one is collected is not pointed to yet.
+func dropOnlyOlder(t *testing.T, e *env) {
+	c := e.connector("c")
+	a := e.grant(unit.Connector("c"), e.session("s"))
+	submit := func(by *store.Store, seq uint64) string {
+		_, err := by.SubmitPlan(t.Context(), plan(c, a, seq, config("t", fmt.Sprint(seq))))
+		e.must(err)
+		return e.see().Connectors["c"].Value.GetTaskSet().GetId()
+	}
+	drop := func(keep string) {
+		e.must(e.Apply(t.Context(), e.guard, []state.Action{state.DropTaskSets{Connector: "c", Incarnation: c.Incarnation, Keep: keep}}))
+	}
+	// The leader looks once at the base of each set that is written, before the pointer is flipped.
+	flipping := store.New(&beforeFlip{Backend: e.b, do: func() {
+		drop(e.see().Connectors["c"].Value.GetTaskSet().GetId())
+	}}, e.cluster, clock.Real(), slog.New(slog.DiscardHandler))
+	e.must(flipping.Start(t.Context()))
+	defer func() { e.must(flipping.Stop(context.WithoutCancel(t.Context()))) }()
+	for seq := range uint64(3) {
+		id := submit(flipping, seq+1)
+		if _, err := e.open().TaskSet(t.Context(), "c", c.Incarnation, id); err != nil {
+			t.Errorf("set %d was collected before it was the present one: %v", seq+1, err)
+		}
+	}
+	// Of a connector that is gone nothing is kept.
+	id := e.see().Connectors["c"].Value.GetTaskSet().GetId()
+	e.must(e.DeleteConnector(t.Context(), "c"))
+	e.see()
+	drop("")
+	_, err := e.open().TaskSet(t.Context(), "c", c.Incarnation, id)
+	e.is(err, store.ErrNotFound)
+}
+
+// beforeFlip does something after a task set's base was written.
+type beforeFlip struct {
+	store.Backend
+	do func()
+}
+
+func (b *beforeFlip) Txn(ctx context.Context, compares []store.Compare, ops []store.Op) (bool, int64, error) {
+	ok, rev, err := b.Backend.Txn(ctx, compares, ops)
+	if len(ops) == 1 && strings.HasSuffix(ops[0].Key, "/base") {
+		b.do()
+	}
+	return ok, rev, err
 }
 
 func sessionStreams(t *testing.T, e *env) {

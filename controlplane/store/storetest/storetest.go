@@ -37,6 +37,8 @@ func Run(t *testing.T, b store.Backend) {
 		"Session_OnlyItsNewestStreamWrites":              sessionStreams,
 		"Rebind_OnlyOnceTheOldSessionIsGone":             rebind,
 		"TaskSets_OnlyThePresentOneIsKept":               dropTaskSets,
+		"TaskSets_OneThatIsBeingWrittenIsKept":           dropOnlyOlder,
+		"TaskSets_AnIDNeverNamesTwo":                     taskSetIDs,
 		"Names_OfAnyCharactersKeepApart":                 names,
 		"TooLarge_IsRefusedWithTheConnectorNamed":        tooLarge,
 		"Release_OfAnotherEpochIsNotWritten":             releaseEpoch,
