@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -84,6 +85,9 @@ type term struct {
 	mu     sync.Mutex
 	fences map[unit.ID]bool // under way, or waiting to be tried again
 	tried  map[unit.ID]int  // how often, of those that are owed
+	// done are marks, by mod revision, whose fence was performed. A view that still shows one is behind: a
+	// second fence would hit the successor.
+	done map[unit.ID]int64
 }
 
 // Run leads until ctx ends or the guard is gone, which is no error.
@@ -92,7 +96,7 @@ func (r *Reconciler) Run(ctx context.Context, g store.Guard) error {
 		return err
 	}
 	t := &term{Reconciler: r, guard: g, group: run.New(ctx, "fences"), wake: make(chan struct{}, 1),
-		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}, tried: map[unit.ID]int{}}
+		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}, tried: map[unit.ID]int{}, done: map[unit.ID]int64{}}
 	err := run.Call(func() error { return t.loop(ctx) }) // a panic too joins the fences
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), fenceTimeout)
 	defer cancel()
@@ -226,6 +230,7 @@ func (t *term) fence(owed []scheduler.Fence) error {
 		tried[f.Lapsed.Unit] = t.tried[f.Lapsed.Unit]
 	}
 	t.tried = tried
+	maps.DeleteFunc(t.done, func(u unit.ID, _ int64) bool { _, ok := tried[u]; return !ok })
 	busy := map[string]int{}
 	for u := range t.fences {
 		busy[u.Connector()]++
@@ -233,7 +238,7 @@ func (t *term) fence(owed []scheduler.Fence) error {
 	slices.SortStableFunc(owed, func(a, b scheduler.Fence) int { return cmp.Compare(tried[a.Lapsed.Unit], tried[b.Lapsed.Unit]) })
 	for _, f := range owed {
 		u := f.Lapsed.Unit
-		if t.fences[u] || len(t.fences) >= maxFences || busy[u.Connector()] >= maxFencesConnector {
+		if t.fences[u] || t.done[u] == f.Lapsed.ModRevision || len(t.fences) >= maxFences || busy[u.Connector()] >= maxFencesConnector {
 			continue
 		}
 		t.fences[u] = true
@@ -248,9 +253,12 @@ func (t *term) fence(owed []scheduler.Fence) error {
 
 func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) {
 	u := f.Lapsed.Unit
+	written := false
 	defer func() {
 		t.mu.Lock()
-		delete(t.fences, u)
+		if delete(t.fences, u); written {
+			t.done[u] = f.Lapsed.ModRevision
+		}
 		t.mu.Unlock()
 		select {
 		case t.wake <- struct{}{}:
@@ -269,6 +277,7 @@ func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) {
 		writing, cancel := context.WithTimeout(ctx, applyTimeout)
 		defer cancel()
 		err = t.store.Apply(writing, t.guard, []state.Action{state.DropLapsed{Unit: u, Mod: f.Lapsed.ModRevision}})
+		written = err == nil
 	}
 	if err != nil && ctx.Err() == nil {
 		t.log.Warn("a fence is owed and failed; trying again", logkey.Unit, u.String(), logkey.Err, err)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -48,16 +49,20 @@ type Deps struct {
 }
 
 // NewFactory makes planners.
-func NewFactory(d Deps) supervisor.Factory { return factory{d} }
+func NewFactory(d Deps) supervisor.Factory { return &factory{deps: d} }
 
-type factory struct{ deps Deps }
+type factory struct {
+	deps Deps
+	// plans counts up over all instances: several of one epoch may plan, and no two plans may have one number.
+	plans atomic.Uint64
+}
 
-func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Instance, error) {
+func (f *factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Instance, error) {
 	p, err := f.deps.Find(spec.ConnectorConfig["connector.class"])
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{deps: f.deps, spec: spec, env: env, plugin: p, paused: spec.Paused, wake: make(chan struct{}, 1), log: env.Logger(),
+	in := &instance{deps: f.deps, plans: &f.plans, spec: spec, env: env, plugin: p, paused: spec.Paused, wake: make(chan struct{}, 1), log: env.Logger(),
 		maxTasks: 1}
 	in.ending, in.end = context.WithCancel(context.Background())
 	if v := strings.TrimSpace(spec.ConnectorConfig["tasks.max"]); v != "" {
@@ -76,7 +81,7 @@ type instance struct {
 	plugin   connectors.Plugin
 	maxTasks int
 	log      *slog.Logger
-	sequence uint64
+	plans    *atomic.Uint64
 	// ending ends with Stop, and with it whatever waits.
 	ending context.Context
 	end    context.CancelFunc
@@ -254,8 +259,7 @@ func (in *instance) plan(ctx context.Context, c connector) error {
 		if over {
 			return nil
 		}
-		in.sequence++
-		err := in.deps.Submit(ctx, &sluicev1.PlanHeader{Connector: in.spec.Unit.Name, Sequence: in.sequence,
+		err := in.deps.Submit(ctx, &sluicev1.PlanHeader{Connector: in.spec.Unit.Name, Sequence: in.plans.Add(1),
 			Epoch:       &sluicev1.Epoch{Era: in.spec.Epoch.Era, Revision: in.spec.Epoch.Revision},
 			Incarnation: in.spec.Incarnation, ConfigGeneration: in.spec.Generation, PluginVersion: in.plugin.Version, TaskClass: class}, tasks)
 		switch status.Code(err) {

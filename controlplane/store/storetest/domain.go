@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/controlplane/store"
+	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"

@@ -1,0 +1,178 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
+)
+
+// plugin is a connector that plans what it is told.
+type testConnector struct {
+	mu      sync.Mutex
+	cc      connectors.ConnectorContext
+	tasks   []map[string]string
+	started int
+	stopped int
+}
+
+func (c *testConnector) Start(_ context.Context, cc connectors.ConnectorContext, _ map[string]string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cc = cc
+	c.started++
+	return nil
+}
+
+func (c *testConnector) TaskConfigs(context.Context, int) ([]map[string]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tasks, nil
+}
+
+func (c *testConnector) Stop(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped++
+	return nil
+}
+func (*testConnector) NewTask() connectors.SourceTask { return nil }
+
+func (c *testConnector) plan(tasks ...map[string]string) { c.mu.Lock(); c.tasks = tasks; c.mu.Unlock() }
+
+type env struct{}
+
+func (env) Logger() *slog.Logger          { return slog.New(slog.DiscardHandler) }
+func (env) RightLeft() time.Duration      { return time.Hour }
+func (env) Confirm(context.Context) error { return nil }
+func (env) Running()                      {}
+func (env) Fenced()                       {}
+func (env) Warn(string)                   {}
+
+// submitted are the plans that the control plane got.
+type submitted struct {
+	mu    sync.Mutex
+	heads []*sluicev1.PlanHeader
+	tasks [][]*sluicev1.Config
+}
+
+func (s *submitted) submit(_ context.Context, h *sluicev1.PlanHeader, tasks []*sluicev1.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heads, s.tasks = append(s.heads, h), append(s.tasks, tasks)
+	return nil
+}
+
+func (s *submitted) count() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.heads) }
+
+func begin(t *testing.T, f supervisor.Factory, change func(*supervisor.Spec)) (supervisor.Instance, chan error) {
+	t.Helper()
+	spec := supervisor.Spec{Unit: unit.Connector("c"), ConnectorConfig: map[string]string{"connector.class": "org.X", "tasks.max": "2"}}
+	if change != nil {
+		change(&spec)
+	}
+	in, err := f.New(spec, env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- in.Run(context.WithoutCancel(t.Context())) }()
+	t.Cleanup(func() { in.Cut() })
+	return in, done
+}
+
+func newFactory(c *testConnector, s *submitted) supervisor.Factory {
+	p := connectors.Plugin{Class: "org.XConnector", Version: "1", Type: connectors.Source, NewSource: func() connectors.SourceConnector { return c }}
+	return NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Submit: s.submit, CallTimeout: 5 * time.Second, Clock: clock.Real()})
+}
+
+func await(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !f() {
+		select {
+		case <-deadline:
+			t.Fatalf("waiting in vain: %s", what)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestPlanner_SubmitsWholePlansEachWithANumberOfItsOwn(t *testing.T) {
+	c, s := &testConnector{}, &submitted{}
+	c.plan(map[string]string{"a": "1"})
+	f := newFactory(c, s)
+	in, done := begin(t, f, nil)
+	await(t, "a plan", func() bool { return s.count() == 1 })
+	got := map[string]string{}
+	for _, e := range s.tasks[0][0].GetEntries() {
+		got[e.GetKey()] = e.GetValue()
+	}
+	if diff := cmp.Diff(map[string]string{"a": "1", "task.class": "org.XTask"}, got); diff != "" {
+		t.Error(diff)
+	}
+	c.plan(map[string]string{"a": "1"}, map[string]string{"a": "2"})
+	c.cc.RequestTaskReconfiguration()
+	await(t, "the next plan", func() bool { return s.count() == 2 && len(s.tasks[1]) == 2 })
+	in.Stop(false)
+	if err := <-done; err != nil || c.stopped != 1 {
+		t.Error(err, c.stopped)
+	}
+	// Another instance of the same epoch, as after a new config.
+	begin(t, f, nil)
+	await(t, "its plan", func() bool { return s.count() == 3 })
+	if a, b, c := s.heads[0].GetSequence(), s.heads[1].GetSequence(), s.heads[2].GetSequence(); a >= b || b >= c {
+		t.Errorf("numbers %d, %d, %d", a, b, c)
+	}
+}
+
+func TestPlanner_PausedItStopsThePluginAndResumedItPlansAgain(t *testing.T) {
+	c, s := &testConnector{}, &submitted{}
+	c.plan(map[string]string{})
+	in, _ := begin(t, newFactory(c, s), nil)
+	await(t, "a plan", func() bool { return s.count() == 1 })
+	in.SetPaused(true)
+	await(t, "the plugin is stopped", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.stopped == 1 })
+	in.SetPaused(false)
+	await(t, "another plan", func() bool { return s.count() == 2 })
+}
+
+func TestPlanner_RefusesNonsense(t *testing.T) {
+	for want, tasks := range map[string][]map[string]string{
+		"has generated 3 tasks, which is greater than 2": {{}, {}, {}},
+		"the config of task 1 is null":                   {{}, nil},
+	} {
+		c, s := &testConnector{}, &submitted{}
+		c.plan(tasks...)
+		_, done := begin(t, newFactory(c, s), nil)
+		if err := <-done; !errors.Is(err, ErrTasks) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if s.count() != 0 {
+			t.Error("it was submitted")
+		}
+	}
+}
+
+func TestPlanner_ARaisedErrorFailsTheConnector(t *testing.T) {
+	c, s := &testConnector{}, &submitted{}
+	c.plan(map[string]string{})
+	_, done := begin(t, newFactory(c, s), nil)
+	await(t, "a plan", func() bool { return s.count() == 1 })
+	c.cc.RaiseError(errors.New("boom"))
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "boom") {
+		t.Error(err)
+	}
+	await(t, "the plugin is stopped", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.stopped == 1 })
+}
