@@ -27,8 +27,10 @@ import (
 
 // Config says where the gateway listens and whom it asks.
 type Config struct {
-	// Listen is the address of the REST API, host:port. Port 0 takes a free one.
+	// Listen is the address of the REST API, host:port. Port 0 takes a free one. Not needed with Listener.
 	Listen string
+	// Listener serves instead of Listen, where it is given. The gateway closes it.
+	Listener net.Listener
 	// ControlPlane are the gRPC addresses of the control plane's replicas, at least one.
 	ControlPlane []string
 }
@@ -36,7 +38,7 @@ type Config struct {
 // Validate reports every fault at once.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Listen == "" {
+	if c.Listen == "" && c.Listener == nil {
 		errs = append(errs, errors.New("gateway: rest.listen: is empty: an address host:port is needed"))
 	}
 	if len(c.ControlPlane) == 0 {
@@ -76,10 +78,12 @@ func (g *Gateway) Start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
 	}
-	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", g.config.Listen)
-	if err != nil {
-		return errors.Join(fmt.Errorf("gateway: rest.listen: %w", err), conn.Close())
+	listener := g.config.Listener
+	if listener == nil {
+		var lc net.ListenConfig
+		if listener, err = lc.Listen(ctx, "tcp", g.config.Listen); err != nil {
+			return errors.Join(fmt.Errorf("gateway: rest.listen: %w", err), conn.Close())
+		}
 	}
 	g.conn, g.listener = conn, listener
 	g.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}

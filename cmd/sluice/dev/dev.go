@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
 
+	"go.uber.org/fx"
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/connectors/builtin/all"
 	"github.com/sluice-project/sluice/controlplane"
-	"github.com/sluice-project/sluice/controlplane/election"
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/controlplane/store/embed"
 	"github.com/sluice-project/sluice/executor"
@@ -82,22 +83,50 @@ func Start(ctx context.Context, o Options) (p *Process, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.startControlPlane(ctx, o); err != nil {
-		return nil, err
-	}
-	g, err := gateway.New(gateway.Config{Listen: o.RESTListen, ControlPlane: []string{p.GRPC}}, o.Clock, o.Logger)
+	return p, p.compose(ctx, o, worker)
+}
+
+// compose builds the parts with fx, on listeners that are open already: each part needs the others' addresses.
+func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) error {
+	rest, err := listen(ctx, "--rest-listen", o.RESTListen)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := g.Start(ctx); err != nil {
-		return nil, err
+	grpcListener, err := listen(ctx, "--grpc-listen", o.GRPCListen)
+	if err != nil {
+		return errors.Join(err, rest.Close())
 	}
-	p.onStop(g.Stop)
-	p.REST = "http://" + g.Addr()
-	if err := p.startExecutor(ctx, o, worker, g.Addr()); err != nil {
-		return nil, err
+	p.REST, p.GRPC = "http://"+rest.Addr().String(), grpcListener.Addr().String()
+	backend, elect, err := p.openStore(ctx, o)
+	if err != nil {
+		return errors.Join(err, rest.Close(), grpcListener.Close())
 	}
-	return p, nil
+	exec, err := p.executorConfig(o, worker, rest.Addr().String())
+	if err != nil {
+		return errors.Join(err, rest.Close(), grpcListener.Close())
+	}
+	app := fx.New(fx.NopLogger, fx.StartTimeout(stopTimeout), fx.StopTimeout(stopTimeout),
+		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true},
+			gateway.Config{Listener: rest, ControlPlane: []string{p.GRPC}}),
+		fx.Provide(func() clock.Clock { return o.Clock }, func() store.Backend { return backend }),
+		controlplane.Module, gateway.Module, executor.Module, fx.Populate(&p.exec, &p.control))
+	if err := app.Err(); err != nil {
+		return errors.Join(err, rest.Close(), grpcListener.Close())
+	}
+	if err := app.Start(ctx); err != nil {
+		return err
+	}
+	p.onStop(app.Stop)
+	return p.awaitReady(ctx, o)
+}
+
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return l, nil
 }
 
 func (p *Process) onStop(f func(ctx context.Context) error) { p.stops = append(p.stops, f) }
@@ -124,65 +153,43 @@ func (p *Process) Wait(ctx context.Context) error {
 	}
 }
 
-func (p *Process) startControlPlane(ctx context.Context, o Options) error {
-	conf := controlplane.Config{Listen: o.GRPCListen, OwnsStore: true}
-	var backend store.Backend = store.NewMemory(o.Clock)
-	var elect controlplane.Elect
-	if !o.Standalone {
-		dir := filepath.Join(p.DataDir, "etcd")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("--data-dir: %w", err)
-		}
-		start, cancel := context.WithTimeout(ctx, stopTimeout)
-		defer cancel()
-		server, err := embed.Start(start, dir)
-		if err != nil {
-			return err
-		}
-		p.onStop(server.Stop)
-		backend = store.NewEtcd(server.Client())
-		elect = func(s *store.Store) election.Elector { return election.NewSole(s) }
+// openStore opens where the control plane keeps its state.
+func (p *Process) openStore(ctx context.Context, o Options) (store.Backend, controlplane.Elect, error) {
+	if o.Standalone {
+		return store.NewMemory(o.Clock), controlplane.Sole, nil
 	}
-	c, err := controlplane.New(conf, backend, elect, o.Clock, o.Logger)
+	dir := filepath.Join(p.DataDir, "etcd")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("--data-dir: %w", err)
+	}
+	start, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	server, err := embed.Start(start, dir)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := c.Start(ctx); err != nil {
-		return err
-	}
-	p.onStop(c.Stop)
-	p.control, p.GRPC = c, c.Addr()
-	return nil
+	p.onStop(server.Stop)
+	return store.NewEtcd(server.Client()), controlplane.Sole, nil
 }
 
-func (p *Process) startExecutor(ctx context.Context, o Options, worker config.Worker, advertise string) error {
-	var conns [2]*grpc.ClientConn
-	for i := range conns {
+func (p *Process) executorConfig(o Options, worker config.Worker, advertise string) (executor.Config, error) {
+	conf := executor.Config{Worker: worker, Advertise: advertise, Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger}
+	for _, to := range []*grpc.ClientConnInterface{&conf.Streams, &conf.Heartbeats} {
 		c, err := executor.Dial([]string{p.GRPC})
 		if err != nil {
-			return err
+			return conf, err
 		}
-		conns[i] = c
+		*to = c
 		p.onStop(func(context.Context) error { return c.Close() })
 	}
-	conf := executor.Config{Worker: worker, Advertise: advertise, Streams: conns[0], Heartbeats: conns[1], Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger}
 	if worker.Standalone() {
 		f, err := offsets.OpenFile(worker.OffsetsFile(), o.Logger)
 		if err != nil {
-			return err
+			return conf, err
 		}
 		conf.Offsets = f
 	}
-	x, err := executor.New(conf)
-	if err != nil {
-		return err
-	}
-	if err := x.Start(ctx); err != nil {
-		return err
-	}
-	p.exec = x
-	p.onStop(x.Stop)
-	return p.awaitReady(ctx, o)
+	return conf, nil
 }
 
 // awaitReady waits until the executor is known to the control plane, so that the first connector finds it. Without
