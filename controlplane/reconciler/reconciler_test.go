@@ -158,7 +158,14 @@ func (h *harness) lapseChanged(n int, names ...string) {
 		h.plan(name, "2", fenced, 1)
 	}
 	x1.dead = true
-	h.until("x1 has lapsed", time.Minute, func() bool { return h.look().Sessions["x1"] == nil })
+	h.until("x1's units have lapsed", time.Minute, func() bool {
+		for _, a := range h.look().Assignments {
+			if a.Value.GetSession() == "x1" {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 func TestRun_AChangedTaskIsGrantedOnlyOnceTheLapsedOneIsFenced(t *testing.T) {
