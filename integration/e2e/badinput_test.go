@@ -119,10 +119,17 @@ func TestHostilePlugin_HarmsOnlyItsOwnTask(t *testing.T) {
 		}
 	}
 	// Hangs: the method does not return until it is released; the connector can be deleted all the same.
-	for _, method := range []string{"poll", "taskstart", "taskstop"} {
+	for _, method := range []string{"start", "taskconfigs", "stop", "poll", "taskstart", "taskstop", "put", "open", "precommit"} {
 		name := "hang-" + method
-		c.create(name, map[string]string{"connector.class": c.hostile.Source().Class, "method": method, "how": "hang", "topic": "bad", "tasks.max": "1"})
-		await(t, name+" has a task", func() bool { return len(c.status(name).Tasks) == 1 })
+		conf := map[string]string{"connector.class": c.hostile.Source().Class, "method": method, "how": "hang", "topic": "bad", "tasks.max": "1"}
+		if method == "put" || method == "open" || method == "precommit" {
+			delete(conf, "topic")
+			conf["connector.class"], conf["topics"] = c.hostile.Sink().Class, "lines"
+		}
+		c.create(name, conf)
+		if method != "start" && method != "taskconfigs" {
+			await(t, name+" has a task", func() bool { return len(c.status(name).Tasks) == 1 })
+		}
 		if code, body := c.call("DELETE", "/connectors/"+name, nil); code != 204 {
 			t.Fatalf("%s: %d %s", name, code, body)
 		}
