@@ -123,7 +123,7 @@ func TestRun_EndsWithItsDeadline(t *testing.T) {
 	go func() { _, err := cm.Run(t.Context(), "a", validate); done <- err }()
 	cmd := <-sent
 	for fake.Waiters() == 0 {
-		time.Sleep(time.Millisecond)
+		<-time.After(time.Millisecond)
 	}
 	fake.Advance(time.Minute)
 	if err := <-done; errs.ReasonOf(err) != errs.ExecutorTimeout || !strings.Contains(err.Error(), "a:1") {
