@@ -59,6 +59,7 @@ type ControlPlane struct {
 
 	mu      sync.Mutex
 	started bool
+	ready   bool
 	lease   int64 // of replicas/<id>
 }
 
@@ -103,6 +104,9 @@ func (p *ControlPlane) Start(ctx context.Context) (err error) {
 	if err := p.announce(ctx); err != nil {
 		return fmt.Errorf("controlplane: register the replica %s: %w", p.config.ReplicaID, err)
 	}
+	p.mu.Lock()
+	p.ready = true
+	p.mu.Unlock()
 	return errors.Join(
 		p.group.Go(p.stayAnnounced),
 		p.group.Go(p.lead),
@@ -182,6 +186,17 @@ func (s sessionStore) DeleteSession(ctx context.Context, id string) error {
 	return s.Backend().Revoke(ctx, l)
 }
 
+// Ready says why the replica cannot be used, or nil. Without etcd's quorum it is ready all the same once it has read
+// the store: it answers reads, and executors' streams stay.
+func (p *ControlPlane) Ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ready {
+		return errors.New("the replica has not read the store yet, or is stopping")
+	}
+	return nil
+}
+
 // Addr is where the replica listens. Only after Start.
 func (p *ControlPlane) Addr() string { return p.listener.Addr().String() }
 
@@ -193,7 +208,7 @@ func (p *ControlPlane) Store() *store.Store { return p.store }
 func (p *ControlPlane) Stop(ctx context.Context) error {
 	p.mu.Lock()
 	was := p.started
-	p.started = false
+	p.started, p.ready = false, false
 	p.mu.Unlock()
 	if !was {
 		return nil
@@ -226,7 +241,7 @@ func (p *ControlPlane) stopServing(ctx context.Context) {
 func (p *ControlPlane) Kill() {
 	p.mu.Lock()
 	was := p.started
-	p.started = false
+	p.started, p.ready = false, false
 	p.mu.Unlock()
 	if !was {
 		return

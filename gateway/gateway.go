@@ -8,19 +8,20 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/resolver"
-	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/gateway/rest"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/replicas"
 	"github.com/sluice-project/sluice/internal/run"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
@@ -33,6 +34,10 @@ type Config struct {
 	Listener net.Listener
 	// ControlPlane are the gRPC addresses of the control plane's replicas, at least one.
 	ControlPlane []string
+	// Credentials are those of the connections to the control plane; nil is in the clear.
+	Credentials credentials.TransportCredentials
+	// Metrics count the requests, where they are given.
+	Metrics *Metrics
 }
 
 // Validate reports every fault at once.
@@ -64,13 +69,14 @@ func New(config Config, c clock.Clock, log *slog.Logger) (*Gateway, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway")}, nil
+	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway"), group: run.New(context.Background(), "gateway")}, nil
 }
 
 // Start listens and serves. It does not wait for the control plane: requests do, each as long as its
 // deadline lasts.
 func (g *Gateway) Start(ctx context.Context) error {
-	conn, err := dial(g.config.ControlPlane, g.clock)
+	conn, err := replicas.Dial(g.config.ControlPlane, replicas.Each, g.config.Credentials,
+		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)), grpc.WithChainUnaryInterceptor(stamp, retry(g.clock)))
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -87,7 +93,10 @@ func (g *Gateway) Start(ctx context.Context) error {
 	}
 	g.conn, g.listener = conn, listener
 	g.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
-	g.group = run.New(context.Background(), "gateway")
+	if g.config.Metrics != nil {
+		g.server.Handler = g.config.Metrics.around(handler)
+	}
+	conn.Connect()
 	return g.group.Go(func(context.Context) error {
 		if err := g.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
@@ -99,6 +108,21 @@ func (g *Gateway) Start(ctx context.Context) error {
 // Addr is where the gateway listens, host:port. Only after Start.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
+// Ready says whether a replica of the control plane can be asked. It does not call one.
+func (g *Gateway) Ready() error {
+	if g.conn == nil {
+		return errors.New("the gateway has not started")
+	}
+	if s := g.conn.GetState(); s != connectivity.Ready {
+		g.conn.Connect()
+		return fmt.Errorf("no replica of the control plane at %q can be reached (%s)", g.config.ControlPlane, strings.ToLower(s.String()))
+	}
+	return nil
+}
+
+// Failed is closed when the gateway has stopped serving, for whatever reason.
+func (g *Gateway) Failed() <-chan struct{} { return g.group.Context().Done() }
+
 // Stop lets the requests under way finish, until ctx ends.
 func (g *Gateway) Stop(ctx context.Context) error {
 	if g.server == nil {
@@ -109,23 +133,6 @@ func (g *Gateway) Stop(ctx context.Context) error {
 		err = errors.Join(err, g.server.Close())
 	}
 	return errors.Join(err, g.conn.Close(), g.group.Stop(ctx))
-}
-
-// dial connects to all replicas, one request a replica in turn: one that is gone is passed over.
-func dial(addresses []string, c clock.Clock) (*grpc.ClientConn, error) {
-	r := manual.NewBuilderWithScheme("sluice")
-	state := resolver.State{}
-	for _, a := range addresses {
-		state.Addresses = append(state.Addresses, resolver.Address{Addr: a})
-	}
-	r.InitialState(state)
-	return grpc.NewClient("sluice:///controlplane",
-		grpc.WithResolvers(r),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(64<<20)),
-		grpc.WithChainUnaryInterceptor(stamp, retry(c)),
-	)
 }
 
 // stamp names every write, so that its repetition gets the first answer.

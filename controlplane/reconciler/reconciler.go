@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice/controlplane/scheduler"
@@ -64,11 +65,26 @@ type Reconciler struct {
 	fencer Fencer
 	clock  clock.Clock
 	log    *slog.Logger
+
+	leading                          atomic.Bool
+	grants, lapses, fences, unplaced atomic.Int64
+}
+
+// Counts are what a replica has done as the leader since it started.
+type Counts struct {
+	Leading                bool
+	Grants, Lapses, Fences int64
+	Unplaced               int64 // units that no executor can take, at the last look
+}
+
+// Counts may be called at any time.
+func (r *Reconciler) Counts() Counts {
+	return Counts{r.leading.Load(), r.grants.Load(), r.lapses.Load(), r.fences.Load(), r.unplaced.Load()}
 }
 
 // New returns a reconciler.
 func New(config Config, s Store, f Fencer, c clock.Clock, log *slog.Logger) *Reconciler {
-	return &Reconciler{config, s, f, c, log.With(logkey.Component, "reconciler")}
+	return &Reconciler{config: config, store: s, fencer: f, clock: c, log: log.With(logkey.Component, "reconciler")}
 }
 
 // term is one time of leading.
@@ -95,6 +111,8 @@ func (r *Reconciler) Run(ctx context.Context, g store.Guard) error {
 	if err := r.store.Barrier(ctx); err != nil {
 		return err
 	}
+	r.leading.Store(true)
+	defer func() { r.leading.Store(false); r.unplaced.Store(0) }()
 	t := &term{Reconciler: r, guard: g, group: run.New(ctx, "fences"), wake: make(chan struct{}, 1),
 		seen: map[string]bool{}, sets: map[string]state.DropTaskSets{}, blocked: map[string]bool{}, fences: map[unit.ID]bool{}, tried: map[unit.ID]int{}, done: map[unit.ID]int64{}}
 	err := run.Call(func() error { return t.loop(ctx) }) // a panic too joins the fences
@@ -160,6 +178,7 @@ func (t *term) once(ctx context.Context) (next time.Time, err error) {
 		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,
 	})
 	t.say(r)
+	t.unplaced.Store(int64(r.Unplaced))
 	old, sets := t.oldTaskSets(view)
 	actions := append(r.Actions, old...)
 	if len(actions) > 0 {
@@ -168,9 +187,21 @@ func (t *term) once(ctx context.Context) (next time.Time, err error) {
 		if err := t.store.Apply(writing, t.guard, actions); err != nil {
 			return time.Time{}, err
 		}
+		t.count(actions)
 	}
 	t.sets = sets // only now: what was not written is found again
 	return r.Next, t.fence(r.Fences)
+}
+
+func (t *term) count(written []state.Action) {
+	for _, a := range written {
+		switch a.(type) {
+		case state.Grant:
+			t.grants.Add(1)
+		case state.Lapse:
+			t.lapses.Add(1)
+		}
+	}
 }
 
 // say logs what newly waits, once.
@@ -273,6 +304,7 @@ func (t *term) fenceOne(ctx context.Context, f scheduler.Fence) {
 		return t.fencer.Fence(one, f.Pool, u, lease.Epoch{Era: v.GetEpoch().GetEra(), Revision: v.GetEpoch().GetRevision()}, v.GetConnectorConfig())
 	})
 	if err == nil {
+		t.Reconciler.fences.Add(1)
 		t.log.Info("fenced", logkey.Unit, u.String())
 		writing, cancel := context.WithTimeout(ctx, applyTimeout)
 		defer cancel()

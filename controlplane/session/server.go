@@ -253,3 +253,10 @@ func epoch(e *sluicev1.Epoch) lease.Epoch {
 func wireEpoch(e lease.Epoch) *sluicev1.Epoch {
 	return &sluicev1.Epoch{Era: e.Era, Revision: e.Revision}
 }
+
+// Streams is how many executors' streams are served now.
+func (s *Server) Streams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.streams)
+}

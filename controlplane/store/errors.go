@@ -6,6 +6,10 @@ import "errors"
 var (
 	// ErrUnavailable: etcd has no quorum or does not answer in time. Try again.
 	ErrUnavailable = errors.New("store: etcd is not available")
+	// ErrDenied: etcd does not let this user in, or not at these keys. Asking again does not help.
+	ErrDenied = errors.New("store: etcd denies access")
+	// ErrFull: etcd's quota is used up. It takes no write until it was compacted and defragmented, and the alarm disarmed.
+	ErrFull = errors.New("store: etcd is full: compact and defragment it, then disarm its NOSPACE alarm")
 	// ErrExists: the connector's name is taken.
 	ErrExists = errors.New("store: the connector exists already")
 	// ErrNotFound: there is no such connector, task set or session.

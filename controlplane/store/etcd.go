@@ -26,7 +26,10 @@ func unavailable(op string, err error) error {
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) || errors.Is(err, rpctypes.ErrGRPCLeaseNotFound) {
 		return ErrLapsed
 	}
-	return fmt.Errorf("%w: %s: %w", ErrUnavailable, op, err)
+	if full(err) {
+		return fmt.Errorf("%w: %w: %s: %w", ErrUnavailable, ErrFull, op, err)
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, op, denied(err))
 }
 
 // Txn implements Backend.

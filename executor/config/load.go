@@ -5,90 +5,36 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/magiconair/properties"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/internal/props"
 )
-
-const envPrefix = "SLUICE_"
 
 // Load merges a properties file (nil for none), environment variables (as os.Environ gives them) and flags
 // (key to value), and checks the result. It reports every fault at once; all wrap ErrInvalid. The warnings
 // are for the log, at most one line for each kind.
 func Load(file []byte, env []string, flags map[string]string) (Worker, []string, error) {
-	props, source := map[string]string{}, map[string]string{}
-	set := func(key, value, from string) {
-		props[key] = value
-		source[key] = from
-	}
-	fromFile, err := parse(file)
+	p, err := props.Merge(file, env, flags, Known)
 	if err != nil {
-		return Worker{}, nil, err
+		return Worker{}, nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	for k, v := range fromFile {
-		set(k, v, "")
-	}
-	byEnv, err := fromEnv(env)
-	if err != nil {
-		return Worker{}, nil, err
-	}
-	for k, v := range byEnv {
-		set(k, v.value, " (from "+v.variable+")")
-	}
-	for k, v := range flags {
-		set(k, v, " (from --"+k+")")
-	}
-	return load(props, source)
+	return FromProps(p, nil)
 }
 
-func parse(file []byte) (map[string]string, error) {
-	if len(file) == 0 {
-		return nil, nil
-	}
-	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
-	if !utf8.Valid(file) {
-		loader.Encoding = properties.ISO_8859_1
-	}
-	p, err := loader.LoadBytes(file)
-	if err != nil {
-		return nil, fmt.Errorf("%w: the properties file cannot be read: %w", ErrInvalid, err)
-	}
-	return p.Map(), nil
-}
+// Known says whether a key means anything to a worker, be it only that Kafka Connect knows it.
+func Known(key string) bool { return kindOf(key) != unknown }
 
-type variable struct{ variable, value string }
-
-// envKey is the key that a variable names, by the rule in the package's comment.
-func envKey(name string) string {
-	rest := strings.ToLower(strings.TrimPrefix(name, envPrefix))
-	rest = strings.ReplaceAll(rest, "___", "\x00")
-	rest = strings.ReplaceAll(rest, "__", "-")
-	rest = strings.ReplaceAll(rest, "_", ".")
-	key := strings.ReplaceAll(rest, "\x00", "_")
-	if _, ok := definition.Key("sluice." + key); ok && kindOf(key) == unknown {
-		return "sluice." + key
-	}
-	return key
-}
-
-func fromEnv(env []string) (map[string]variable, error) {
-	out := map[string]variable{}
-	for _, e := range env {
-		name, value, ok := strings.Cut(e, "=")
-		if !ok || !strings.HasPrefix(name, envPrefix) || name == envPrefix {
-			continue
+// FromProps is Load for properties that are merged already. others are the keys that other processes take from the
+// same properties: they are nothing to a worker, and no fault.
+func FromProps(p props.Props, others []string) (Worker, []string, error) {
+	values := maps.Clone(p.Values)
+	for _, k := range others {
+		if kindOf(k) != effective {
+			delete(values, k)
 		}
-		key := envKey(name)
-		if other, ok := out[key]; ok && other.value != value {
-			return nil, fmt.Errorf("%w: %s: the environment variables %s and %s give it different values: keep one", ErrInvalid, key, other.variable, name)
-		}
-		out[key] = variable{name, value}
 	}
-	return out, nil
+	return load(values, p.From, others)
 }
 
 // kind says what a key is to the worker.
@@ -123,15 +69,15 @@ func kindOf(key string) kind {
 }
 
 // load checks merged properties. source says where a value is from, where not from the file.
-func load(props, source map[string]string) (Worker, []string, error) {
-	w := Worker{props: maps.Clone(props)}
+func load(given, source map[string]string, others []string) (Worker, []string, error) {
+	w := Worker{props: given}
 	var errs []error
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...))
 	}
 	var err error
-	if w.values, err = definition.Parse(props); err != nil {
-		for _, v := range definition.Validate(props) {
+	if w.values, err = definition.Parse(given); err != nil {
+		for _, v := range definition.Validate(given) {
 			for _, e := range v.Errors {
 				fail("%s%s", e, source[v.Name])
 			}
@@ -139,10 +85,10 @@ func load(props, source map[string]string) (Worker, []string, error) {
 	}
 	w.standalone = w.values.String(groupID) == "" && w.values.String(offsetsFile) != ""
 	var meaningless, unknownKeys []string
-	for _, key := range slices.Sorted(maps.Keys(props)) {
+	for _, key := range slices.Sorted(maps.Keys(given)) {
 		switch k := kindOf(key); {
 		case k == unknown && isSluice(key):
-			fail("%s%s: Sluice has no such key; the nearest is %s", key, source[key], nearest(key))
+			fail("%s%s: Sluice has no such key; the nearest is %s", key, source[key], props.Nearest(key, append(sluiceKeys(), others...)))
 		case k == unknown:
 			unknownKeys = append(unknownKeys, key)
 		case k != effective:
@@ -185,6 +131,17 @@ func load(props, source map[string]string) (Worker, []string, error) {
 	return w, warnings, nil
 }
 
+// sluiceKeys are the keys that are Sluice's own.
+func sluiceKeys() []string {
+	var out []string
+	for _, k := range definition.Keys() {
+		if isSluice(k.Name) {
+			out = append(out, k.Name)
+		}
+	}
+	return out
+}
+
 // checkTopics wants three names, all different.
 func (w Worker) checkTopics() (errs []error) {
 	seen := map[string]string{}
@@ -196,45 +153,6 @@ func (w Worker) checkTopics() (errs []error) {
 		seen[name] = key
 	}
 	return errs
-}
-
-// nearest is the key of Sluice that takes the fewest changes.
-func nearest(key string) string {
-	best, least := "", -1
-	var names []string
-	for _, k := range definition.Keys() {
-		if isSluice(k.Name) {
-			names = append(names, k.Name)
-		}
-	}
-	sort.Strings(names)
-	for _, n := range names {
-		if d := distance(key, n); least < 0 || d < least {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func parseLabels(v *string) (out map[string]string, bad string) {

@@ -29,6 +29,7 @@ import (
 	"github.com/sluice-project/sluice/gateway"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/replicas"
 )
 
 // patience is how long a condition may take on a machine that is shared.
@@ -155,7 +156,7 @@ task.shutdown.graceful.timeout.ms=2000
 	}
 	var conns [2]*grpc.ClientConn
 	for i := range conns {
-		if conns[i], err = executor.Dial(addresses); err != nil {
+		if conns[i], err = replicas.Dial(addresses, replicas.One, nil); err != nil {
 			c.t.Fatal(err)
 		}
 	}

@@ -20,6 +20,21 @@ const (
 	KindSystem
 )
 
+// String is connector, task, offsets or system.
+func (k Kind) String() string {
+	switch k {
+	case KindConnector:
+		return "connector"
+	case KindTask:
+		return "task"
+	case KindOffsets:
+		return "offsets"
+	case KindSystem:
+		return "system"
+	}
+	return "unknown"
+}
+
 // Class says how two holders of a unit are kept apart (DESIGN 4.6).
 type Class uint8
 

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/gateway"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/replicas"
 )
 
 // Options say how everything is run.
@@ -175,7 +176,7 @@ func (p *Process) openStore(ctx context.Context, o Options) (store.Backend, cont
 func (p *Process) executorConfig(o Options, worker config.Worker, advertise string) (executor.Config, error) {
 	conf := executor.Config{Worker: worker, Advertise: advertise, Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger}
 	for _, to := range []*grpc.ClientConnInterface{&conf.Streams, &conf.Heartbeats} {
-		c, err := executor.Dial([]string{p.GRPC})
+		c, err := replicas.Dial([]string{p.GRPC}, replicas.One, nil)
 		if err != nil {
 			return conf, err
 		}

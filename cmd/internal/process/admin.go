@@ -1,0 +1,71 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/version"
+)
+
+// Admin serves the health and the metrics of a process.
+type Admin struct {
+	listener net.Listener
+	server   *http.Server
+	group    *run.Group
+}
+
+// NewAdmin listens. ready says why the process is not ready, or nil; it is asked at each request and must not block.
+func NewAdmin(ctx context.Context, address string, ready func() error, metrics ...prometheus.Collector) (*Admin, error) {
+	registry := prometheus.NewRegistry()
+	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "sluice_build_info", Help: "Always 1; its labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": version.Version, "commit": version.Commit()}}, func() float64 { return 1 })
+	for _, c := range append(metrics, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) {
+		if err := registry.Register(c); err != nil {
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", AdminListen, err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return &Admin{listener: l, group: run.New(context.Background(), "admin"),
+		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10}}, nil
+}
+
+// Addr is where it listens, host:port.
+func (a *Admin) Addr() net.Addr { return a.listener.Addr() }
+
+// Start serves.
+func (a *Admin) Start(context.Context) error {
+	return a.group.Go(func(context.Context) error {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+}
+
+// Stop ends the requests under way.
+func (a *Admin) Stop(ctx context.Context) error {
+	return errors.Join(a.server.Close(), a.group.Stop(ctx))
+}

@@ -1,0 +1,145 @@
+package process
+
+import (
+	"net/url"
+
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/executor/config"
+)
+
+// The keys that code asks for by name.
+const (
+	logLevel    = "sluice.log.level"
+	logFormat   = "sluice.log.format"
+	AdminListen = "sluice.admin.listen"
+	stopTimeout = "sluice.stop.timeout.ms"
+	tlsCert     = "sluice.tls.cert.file"
+	tlsKey      = "sluice.tls.key.file"
+	tlsCA       = "sluice.tls.ca.file"
+
+	ControlPlane = "sluice.control.plane"
+
+	ClusterID     = "sluice.cluster.id"
+	ReplicaID     = "sluice.replica.id"
+	GrpcListen    = "sluice.grpc.listen"
+	GrpcAdvertise = "sluice.grpc.advertise"
+	EtcdEndpoints = "sluice.etcd.endpoints"
+	EtcdCert      = "sluice.etcd.tls.cert.file"
+	EtcdKey       = "sluice.etcd.tls.key.file"
+	EtcdCA        = "sluice.etcd.tls.ca.file"
+	EtcdUser      = "sluice.etcd.username"
+	EtcdPassword  = "sluice.etcd.password"
+	DataDir       = "sluice.data.dir"
+	SessionTTL    = "sluice.session.ttl.ms"
+	SessionMargin = "sluice.session.margin.ms"
+	FastFailover  = "sluice.session.fast.failover.ms"
+	StaticMax     = "sluice.static.stability.max.ms"
+	ElectionTTL   = "sluice.election.ttl.ms"
+
+	Listeners = "listeners"
+)
+
+type adder func(name string, t configdef.Type, def string, v configdef.Validator, doc string)
+
+func define(fill ...func(adder)) *configdef.Def {
+	d := configdef.New()
+	for _, f := range fill {
+		f(func(name string, t configdef.Type, def string, v configdef.Validator, doc string) {
+			k := configdef.Key{Name: name, Type: t, Validator: v, Importance: configdef.Medium, Doc: doc}
+			if def != "" || t == configdef.List {
+				k.Default = configdef.Text(def)
+			}
+			d.Define(k)
+		})
+	}
+	return d
+}
+
+// common are the keys of every process.
+func common(admin string) func(adder) {
+	return func(add adder) {
+		add(logLevel, configdef.String, "info", configdef.InIgnoreCase("debug", "info", "warn", "error"), "How much is logged, to the standard error stream.")
+		add(logFormat, configdef.String, "text", configdef.In("text", "json"), "The form of the log's lines: text, or json, one object each.")
+		add(AdminListen, configdef.String, admin, nil, "Where /livez, /readyz and /metrics are served, host:port. Port 0 takes a free one; the log says which.")
+		add(stopTimeout, configdef.Long, "30000", configdef.AtLeast(1), "How long the process has to end after SIGTERM; what has not ended then is cut off. An executor gives its units back within it.")
+		add(tlsCert, configdef.String, "", nil, "The PEM file of the certificate that this process shows to Sluice's other processes. It is read again at each handshake.")
+		add(tlsKey, configdef.String, "", nil, "The PEM file of that certificate's key.")
+		add(tlsCA, configdef.String, "", nil, "The PEM file of the authority that all of Sluice's processes have their certificates from. All three, or none: then the processes talk in the clear.")
+	}
+}
+
+func controlPlaneKeys(add adder) {
+	add(ClusterID, configdef.String, "sluice", configdef.NonEmptyWithoutControlChars(), "The name under which etcd keeps this cluster. Replicas of one cluster have the same.")
+	add(ReplicaID, configdef.String, "", nil, "The replica's name, its own among those that run. Without it, the Advertised address.")
+	add(GrpcListen, configdef.String, ":8082", configdef.NonEmpty(), "Where the control API and the executors' sessions are served (gRPC), host:port.")
+	add(GrpcAdvertise, configdef.String, "", nil, "Where the other replicas reach this one, host:port. Without it, what it listens on.")
+	add(EtcdEndpoints, configdef.List, "", nil, "The members of etcd, as http://host:port or https://host:port. Without it, this replica runs a member of its own in sluice.data.dir, and must be the only one.")
+	add(EtcdCA, configdef.String, "", nil, "The PEM file of the authority of etcd's certificates.")
+	add(EtcdCert, configdef.String, "", nil, "The PEM file of the certificate that is shown to etcd.")
+	add(EtcdKey, configdef.String, "", nil, "The PEM file of that certificate's key.")
+	add(EtcdUser, configdef.String, "", nil, "The user at etcd, where it wants one.")
+	add(EtcdPassword, configdef.Password, "", nil, "The user's password.")
+	add(DataDir, configdef.String, "", nil, "The directory of this replica's own etcd member. Not together with sluice.etcd.endpoints.")
+	add(SessionTTL, configdef.Long, "10000", configdef.AtLeast(1000), "How long an executor may run its units after a heartbeat that was acknowledged, in whole seconds. The same in all replicas.")
+	add(SessionMargin, configdef.Long, "5000", configdef.AtLeast(1000), "How much longer its session is kept, before another executor is given its units; in whole seconds. The same in all replicas.")
+	add(FastFailover, configdef.Long, "1000", configdef.AtLeast(0), "How long an executor whose connection broke has to come back before its sinks and exactly-once sources move.")
+	add(StaticMax, configdef.Long, "3600000", configdef.AtLeast(0), "How long sinks and exactly-once sources go on without the control plane.")
+	add(ElectionTTL, configdef.Long, "2000", configdef.AtLeast(1000), "How long a leader that died leads on, in whole seconds.")
+}
+
+func gatewayKeys(add adder) {
+	add(Listeners, configdef.List, "http://:8083", configdef.Func("one http://host:port", checkListeners), "Where the REST API is served: http://host:port.")
+}
+
+// ofControlPlane is the one key that gateways and executors share.
+func ofControlPlane(add adder) {
+	add(ControlPlane, configdef.List, "localhost:8082", configdef.NonEmpty(), "The control plane's replicas, host:port pairs; or one name that stands for all of them.")
+}
+
+func checkListeners(name string, v *string) error {
+	if v == nil {
+		return nil
+	}
+	u, err := url.Parse(*v)
+	switch {
+	case err != nil:
+		return configdef.Invalid(name, *v, "It must be one http://host:port: "+err.Error())
+	case u.Scheme == "https":
+		return configdef.Invalid(name, *v, "This version serves no TLS by itself: serve http, and end TLS before it")
+	case u.Scheme != "http" || u.Host == "" || u.Port() == "":
+		return configdef.Invalid(name, *v, "It must be one http://host:port")
+	}
+	return nil
+}
+
+// The definitions of the three processes. An executor has the worker's keys beside it.
+var (
+	ControlPlaneDef = define(controlPlaneKeys, common(":8092"))
+	GatewayDef      = define(gatewayKeys, ofControlPlane, common(":8093"))
+	ExecutorDef     = define(common(":8094"))
+)
+
+// AllKeys are those that any process knows, but for the worker's.
+func AllKeys() []string {
+	seen := map[string]bool{}
+	var out []string
+	for _, d := range []*configdef.Def{ControlPlaneDef, GatewayDef, ExecutorDef} {
+		for _, k := range d.Keys() {
+			if !seen[k.Name] {
+				seen[k.Name] = true
+				out = append(out, k.Name)
+			}
+		}
+	}
+	return out
+}
+
+// known says whether any process knows a key.
+func known(key string) bool {
+	for _, d := range []*configdef.Def{ControlPlaneDef, GatewayDef, ExecutorDef} {
+		if _, ok := d.Key(key); ok {
+			return true
+		}
+	}
+	return config.Known(key)
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+
+	"go.uber.org/fx"
+
+	"github.com/sluice-project/sluice/cmd/internal/process"
+	"github.com/sluice-project/sluice/gateway"
+	"github.com/sluice-project/sluice/internal/clock"
+)
+
+// kind is sluice-gateway.
+func kind() process.Kind {
+	return process.Kind{
+		Name:  "sluice-gateway",
+		Short: "Kafka Connect's REST API, over Sluice's control plane",
+		Long:  "Any number of gateways may run: they keep nothing. Prints one line\n  ready rest=… admin=…\nonce it serves.",
+		Def:   process.GatewayDef, Compose: composeGateway,
+	}
+}
+
+func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log *slog.Logger) (*process.Process, error) {
+	creds, err := s.Credentials(c.Now())
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(s.Values.String(process.Listeners))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", process.Listeners, err)
+	}
+	conf := gateway.Config{ControlPlane: s.Values.List(process.ControlPlane), Credentials: creds}
+	var lc net.ListenConfig
+	if conf.Listener, err = lc.Listen(ctx, "tcp", u.Host); err != nil {
+		return nil, fmt.Errorf("%s: %w", process.Listeners, err)
+	}
+	var g *gateway.Gateway
+	var metrics gateway.Metrics
+	adm, err := process.NewAdmin(ctx, s.Values.String(process.AdminListen), func() error { return g.Ready() }, &metrics)
+	if err != nil {
+		return nil, errors.Join(err, conf.Listener.Close())
+	}
+	conf.Metrics = &metrics
+	app := fx.New(fx.NopLogger, fx.Supply(conf, log), fx.Provide(func() clock.Clock { return c }),
+		fx.Module("process", fx.Invoke(func(l fx.Lifecycle) { l.Append(fx.StartStopHook(adm.Start, adm.Stop)) })),
+		gateway.Module, fx.Populate(&g))
+	return &process.Process{App: app,
+		Failed: func() <-chan struct{} { return g.Failed() }, Err: func() error { return nil },
+		Ready: func() string { return fmt.Sprintf("ready rest=http://%s admin=%s", g.Addr(), adm.Addr()) },
+	}, nil
+}
