@@ -99,7 +99,7 @@ func New(cfg Config) (*Executor, error) {
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
 		Clock: cfg.Clock, Logger: x.log})
 	x.sup = supervisor.New(supervisor.Config{Factory: x.factories(), Fenced: func(err error) bool { return errors.Is(err, kafkaio.ErrFenced) },
-		Version: x.pluginVersion, StopTimeout: w.TaskShutdownTimeout(), Clock: cfg.Clock, Logger: x.log}, x.agent)
+		Version: x.pluginVersion, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
 	return x, nil
 }
 

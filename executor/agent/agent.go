@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
@@ -61,6 +62,7 @@ type Agent struct {
 	previous string
 	stream   uint64
 	times    lease.Times
+	static   time.Duration // how long Kafka-fenced units go on without the right
 	right    lease.Right
 	wanted   map[unit.ID]*sluicev1.DesiredUnit // of the newest stream
 	whole    bool
@@ -77,7 +79,7 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, client: sluicev1.NewSessionServiceClient(cfg.Streams), beats: sluicev1.NewSessionServiceClient(cfg.Heartbeats),
 		group: run.New(context.Background(), "agent"), process: uuid.NewString(), notify: make(chan struct{}, 1), changed: make(chan struct{}),
-		times: lease.DefaultTimes(), right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*sluicev1.DesiredUnit{},
+		times: lease.DefaultTimes(), static: time.Hour, right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*sluicev1.DesiredUnit{},
 		over: map[unit.ID]lease.Epoch{}, releases: map[unit.ID]*sluicev1.Release{}, statuses: map[unit.ID]*sluicev1.UnitStatus{},
 		dirty: map[unit.ID]bool{}, fences: map[unit.ID]lease.Epoch{}, drop: func() {}}
 }
@@ -208,9 +210,10 @@ func (a *Agent) Released(r supervisor.Released) {
 // watch tells the supervisor of the right.
 func (a *Agent) watch(ctx context.Context) error {
 	was := false
+	var ended time.Duration // boot time at which the right ended; 0 while it runs, or before it first did
 	for {
 		a.mu.Lock()
-		left, whole, changed, drop := a.rightLeft(), a.whole, a.changed, a.drop
+		left, whole, changed, drop, static := a.rightLeft(), a.whole, a.changed, a.drop, a.static
 		if left <= 0 && was {
 			a.whole = false // only a set that comes from now on counts
 			whole = false
@@ -220,8 +223,19 @@ func (a *Agent) watch(ctx context.Context) error {
 			a.cfg.Logger.Warn("the right to run units has ended: no heartbeat was acknowledged in time")
 			drop()
 		}
-		was = left > 0
+		if left > 0 && !was {
+			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightRuns)
+		}
 		a.sup.Right(left > 0, whole)
+		switch {
+		case left > 0:
+			ended = 0
+		case was:
+			ended = a.cfg.Clock.Boot()
+			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightOver)
+		}
+		a.sup.Expire(ended > 0 && a.cfg.Clock.Boot()-ended > static)
+		was = left > 0
 		t := a.cfg.Clock.NewTimer(max(left, time.Second))
 		select {
 		case <-changed:

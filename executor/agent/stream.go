@@ -152,6 +152,7 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 	}
 	times := lease.Times{TTL: time.Duration(w.GetTtlMs()) * time.Millisecond, Margin: time.Duration(w.GetMarginMs()) * time.Millisecond}
 	a.mu.Lock()
+	a.static = time.Duration(w.GetStaticStabilityMaxMs()) * time.Millisecond
 	if times != a.times {
 		a.times, a.right = times, lease.NewRight(times)
 	}

@@ -118,8 +118,18 @@ func (a *Admin) call(ctx context.Context, what string, f func(ctx context.Contex
 // ClusterID is the id of the Kafka cluster.
 func (a *Admin) ClusterID(ctx context.Context) (id string, err error) {
 	err = a.call(ctx, "asking for the cluster's id", func(ctx context.Context) error {
-		id, err = a.a.ClusterID(ctx)
-		return err
+		// librdkafka waits in one piece for as long as it is told: a short piece, so that ctx can end it.
+		for {
+			piece, cancel := context.WithTimeout(ctx, time.Second)
+			id, err = a.a.ClusterID(piece)
+			cancel()
+			if err == nil || ctx.Err() != nil {
+				return err
+			}
+			if k := (kafka.Error{}); !errors.As(err, &k) || k.Code() != kafka.ErrTimedOut {
+				return err
+			}
+		}
 	})
 	return id, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
@@ -87,8 +88,12 @@ func (t *task) store(given, safe map[connectors.TopicPartition]int64) error {
 	}
 	ctx, cancel := context.WithTimeout(t.cutting, t.deps.CommitTimeout)
 	defer cancel()
+	begin := t.deps.Clock.Boot()
 	if err := t.consumer.Commit(ctx, commit); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncommitted, err)
+	}
+	if history.Acts(t.log) {
+		history.Act(t.log, t.deps.Clock, history.Committed, begin, slog.String(logkey.Class, t.spec.Class.String()))
 	}
 	maps.Copy(t.committed, commit)
 	return nil

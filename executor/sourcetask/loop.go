@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/stage/lane"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
 )
@@ -56,6 +57,7 @@ type loop struct {
 	tell     bool // SourceCommitter.Commit is due
 	polled   bool // the call in the lane is a Poll
 	wasIdle  bool // paused or suspended at the last look
+	acts     bool // each poll and commit goes into the history
 }
 
 // Run implements supervisor.Instance.
@@ -71,7 +73,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 	}
 	defer t.writer.Close()
 	t.batch = connectors.NewSourceBatch(maxBatch)
-	t.lost = make(chan error, 1)
+	t.lost, t.acts = make(chan error, 1), history.Acts(t.log)
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
 	since := t.deps.Clock.Boot()
 	started := false
@@ -179,13 +181,32 @@ func (t *task) step() error {
 // poll runs in the plugin's lane: one batch, polled and converted.
 func (t *task) poll(ctx context.Context) error {
 	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
-	if err := t.source.Poll(ctx, t.batch); err != nil {
+	begin := t.deps.Clock.Boot()
+	err := t.source.Poll(ctx, t.batch)
+	if t.acts {
+		t.recordPoll(begin)
+	}
+	if err != nil {
 		return err
 	}
 	if len(t.batch.Records) == 0 {
 		return nil
 	}
 	return t.stage.Convert(ctx, t.batch, &t.out)
+}
+
+// recordPoll writes into the history what was polled.
+func (t *task) recordPoll(begin time.Duration) {
+	seen := map[connectors.PartitionRef]bool{}
+	var names []string
+	for i := range t.batch.Records {
+		ref := t.batch.Records[i].Partition
+		if !seen[ref] {
+			seen[ref] = true
+			names = append(names, fmt.Sprint(t.batch.PartitionMap(ref)))
+		}
+	}
+	history.Act(t.log, t.deps.Clock, history.Polled, begin, slog.String(logkey.Class, t.spec.Class.String()), slog.Any("partitions", names))
 }
 
 // returned deals with what the plugin's call came to.
@@ -325,7 +346,12 @@ func (t *task) flush(now time.Time) {
 		if t.read().cut {
 			return ErrCut
 		}
-		return t.deps.Offsets.Write(limit, t.spec.Unit.Name, t.env.RightLeft, entries)
+		begin := t.deps.Clock.Boot()
+		err := t.deps.Offsets.Write(limit, t.spec.Unit.Name, t.env.RightLeft, entries)
+		if err == nil && t.acts {
+			history.Act(t.log, t.deps.Clock, history.Committed, begin, slog.String(logkey.Class, t.spec.Class.String()))
+		}
+		return err
 	})
 	if err != nil {
 		t.wrote(err)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
+	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
 	"github.com/sluice-project/sluice/internal/unit"
@@ -61,7 +63,7 @@ func (s *slot) poke() {
 func (s *slot) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.sup.mu.Lock()
-		want, inst, running, confirmed := s.want, s.inst, s.sup.running, s.sup.confirmed
+		want, inst, running, confirmed, expired := s.want, s.inst, s.sup.running, s.sup.confirmed, s.sup.expired
 		s.sup.mu.Unlock()
 		switch {
 		case want == nil:
@@ -76,7 +78,7 @@ func (s *slot) run(ctx context.Context) error {
 				return nil
 			}
 			if s.leave(want) {
-				s.log(want.Spec).Info("unit released", slog.String("outcome", outcome.String()))
+				s.record(want.Spec, history.Released, slog.String("outcome", outcome.String()))
 				s.sup.control.Released(Released{Unit: s.id, Epoch: want.Spec.Epoch, Outcome: outcome, PredecessorUnfenced: want.Spec.PredecessorUnfenced})
 				return nil
 			}
@@ -86,6 +88,10 @@ func (s *slot) run(ctx context.Context) error {
 			continue
 		case inst != nil && !running && s.id.Kind != unit.KindTask:
 			s.halt(ctx, false, true) // planners and jobs are begun anew when the right is back
+			continue
+		case inst != nil && expired && inst.spec.Class == unit.ClassKafkaFenced:
+			s.log(inst.spec).Warn("the control plane has been away for longer than static stability lasts: the unit is stopped")
+			s.halt(ctx, false, false)
 			continue
 		case inst == nil && confirmed && s.startable(want):
 			s.start(want)
@@ -177,7 +183,7 @@ func (s *slot) start(want *Desired) {
 		return err
 	})
 	if err == nil {
-		log.Info("unit starts", slog.String(logkey.Class, spec.Class.String()))
+		s.record(spec, history.Started)
 		s.sup.mu.Lock()
 		s.inst, s.suspended = inst, false
 		s.sup.mu.Unlock()
@@ -211,6 +217,7 @@ func (s *slot) apply(inst *instance, want *Desired, running, confirmed bool) {
 		inst.SetPaused(paused)
 	}
 	if resume {
+		s.record(inst.spec, history.Resumed)
 		inst.SetSuspended(false)
 	}
 	if told {
@@ -227,6 +234,7 @@ func stateOf(paused bool) sluicev1.State {
 
 // ended deals with an instance that returned without being asked to.
 func (s *slot) ended(inst *instance, err error) {
+	s.record(inst.spec, history.Stopped, slog.String("by", "itself"))
 	s.sup.mu.Lock()
 	s.inst = nil
 	running := s.sup.running
@@ -286,8 +294,11 @@ func (s *slot) halt(ctx context.Context, leave, cut bool) sluicev1.ReleaseOutcom
 	case err != nil:
 		outcome = sluicev1.ReleaseOutcome_RELEASE_OUTCOME_FAILED
 		s.log(inst.spec).Warn("unit stopped with an error", logkey.Err, err)
-	default:
-		s.log(inst.spec).Info("unit stopped")
+	}
+	if returned {
+		s.record(inst.spec, history.Stopped)
+	} else {
+		s.record(inst.spec, history.Abandoned)
 	}
 	s.sup.mu.Lock()
 	s.inst, s.suspended = nil, false
@@ -324,6 +335,11 @@ func (s *slot) log(spec Spec) *slog.Logger {
 	return s.sup.cfg.Logger.With(slog.String(logkey.Unit, s.id.String()), slog.String(logkey.Epoch, spec.Epoch.String()))
 }
 
+// record writes into the history.
+func (s *slot) record(spec Spec, event string, more ...slog.Attr) {
+	history.Record(s.log(spec), s.sup.cfg.Clock, event, append(more, slog.String(logkey.Class, spec.Class.String()))...)
+}
+
 // env is what an instance sees of its slot.
 type env struct {
 	slot *slot
@@ -331,8 +347,14 @@ type env struct {
 	log  *slog.Logger
 }
 
-func (e *env) Logger() *slog.Logger     { return e.log }
-func (e *env) RightLeft() time.Duration { return e.slot.sup.control.RightLeft() }
+func (e *env) Logger() *slog.Logger { return e.log }
+
+func (e *env) RightLeft() time.Duration {
+	if e.slot.sup.cfg.ContinueOnLeaseLoss && e.inst.spec.Class == unit.ClassExclusive && e.inst.spec.Unit.Kind == unit.KindTask {
+		return math.MaxInt64
+	}
+	return e.slot.sup.control.RightLeft()
+}
 
 func (e *env) Confirm(ctx context.Context) error {
 	if err := e.slot.sup.control.Confirm(ctx, e.slot.id, e.inst.spec.Epoch); err != nil {
@@ -348,6 +370,9 @@ func (e *env) Running() {
 	e.slot.poke() // the slot tells it, in order with everything else
 }
 
-func (e *env) Fenced() { e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch) }
+func (e *env) Fenced() {
+	e.slot.record(e.inst.spec, history.Fenced)
+	e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch)
+}
 
 func (e *env) Warn(trace string) { e.log.Warn("unit goes on", slog.String("trace", trace)) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/run"
 	"github.com/sluice-project/sluice/internal/unit"
@@ -68,8 +69,11 @@ type Config struct {
 	// StopTimeout is what an instance has for stopping (task.shutdown.graceful.timeout.ms); it is left behind
 	// two seconds after it.
 	StopTimeout time.Duration
-	Clock       clock.Clock
-	Logger      *slog.Logger
+	// ContinueOnLeaseLoss lets at-least-once sources go on while the right does not run (sluice.lease.loss=continue):
+	// where another executor is given them meanwhile, records come twice.
+	ContinueOnLeaseLoss bool
+	Clock               clock.Clock
+	Logger              *slog.Logger
 }
 
 // Supervisor holds units. Safe for concurrent use; nothing but Stop blocks.
@@ -82,6 +86,7 @@ type Supervisor struct {
 	slots     map[unit.ID]*slot
 	running   bool // the right runs
 	confirmed bool // and the newest stream's set is whole
+	expired   bool // the right has ended for longer than Kafka-fenced units may go on
 }
 
 // New returns a supervisor that holds nothing.
@@ -100,6 +105,9 @@ func (s *Supervisor) Desire(d Desired) {
 			return // stopped
 		}
 		s.slots[d.Spec.Unit] = sl
+	}
+	if sl.want == nil || sl.want.Spec.Epoch != d.Spec.Epoch {
+		sl.record(d.Spec, history.Granted)
 	}
 	sl.want = &d
 	sl.poke()
@@ -125,10 +133,25 @@ func (s *Supervisor) Right(running, confirmed bool) {
 	s.running, s.confirmed = running, running && confirmed
 	for _, sl := range s.slots {
 		// At once, and not by the slot's goroutine, which may be waiting for a plugin.
-		if !running && sl.inst != nil && sl.inst.spec.Class == unit.ClassExclusive {
+		if !running && sl.inst != nil && sl.inst.spec.Class == unit.ClassExclusive && !s.cfg.ContinueOnLeaseLoss {
 			sl.suspended = true
 			sl.inst.SetSuspended(true)
+			sl.record(sl.inst.spec, history.Suspended)
 		}
+		sl.poke()
+	}
+}
+
+// Expire says whether the right has ended for longer than Kafka-fenced units may go on without it: they are stopped
+// then, as the control plane counts them as quiet.
+func (s *Supervisor) Expire(expired bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.expired == expired {
+		return
+	}
+	s.expired = expired
+	for _, sl := range s.slots {
 		sl.poke()
 	}
 }
