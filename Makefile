@@ -30,8 +30,16 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 
 
 .PHONY: integration
-integration: ## The main job on a real Kafka broker. Needs a JDK and Maven, and says so.
-	$(GO) test -tags integration -count=1 -timeout 600s -v ./integration/kafka
+integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so.
+	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/cluster
+
+.PHONY: guards
+guards: ## Each guard of promise 2 in, then out: the checker of histories has to see it.
+	$(GO) test -tags faults -count=1 -timeout 600s ./integration/promises
+
+.PHONY: figures
+figures: ## Measures failover, drains and memory: the figures of docs/figures.md. ROUNDS=10.
+	FIGURES=$(or $(ROUNDS),10) $(GO) test -tags integration -count=1 -timeout 3600s -run Figures -v ./integration/cluster
 
 .PHONY: bench
 bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.

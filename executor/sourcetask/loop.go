@@ -54,10 +54,11 @@ type loop struct {
 	flushAt  time.Time
 	pollAt   time.Time
 	writing  []Committable
-	tell     bool // SourceCommitter.Commit is due
-	polled   bool // the call in the lane is a Poll
-	wasIdle  bool // paused or suspended at the last look
-	acts     bool // each poll and commit goes into the history
+	tell     bool     // SourceCommitter.Commit is due
+	polled   bool     // the call in the lane is a Poll
+	wasIdle  bool     // paused or suspended at the last look
+	acts     bool     // each poll and commit goes into the history
+	names    []string // the source partitions of the last poll, where acts is set
 }
 
 // Run implements supervisor.Instance.
@@ -198,15 +199,15 @@ func (t *task) poll(ctx context.Context) error {
 // recordPoll writes into the history what was polled.
 func (t *task) recordPoll(begin time.Duration) {
 	seen := map[connectors.PartitionRef]bool{}
-	var names []string
+	t.names = nil
 	for i := range t.batch.Records {
 		ref := t.batch.Records[i].Partition
 		if !seen[ref] {
 			seen[ref] = true
-			names = append(names, fmt.Sprint(t.batch.PartitionMap(ref)))
+			t.names = append(t.names, fmt.Sprint(t.batch.PartitionMap(ref)))
 		}
 	}
-	history.Act(t.log, t.deps.Clock, history.Polled, begin, slog.String(logkey.Class, t.spec.Class.String()), slog.Any("partitions", names))
+	history.Act(t.log, t.deps.Clock, history.Polled, begin, slog.String(logkey.Class, t.spec.Class.String()), slog.Any("partitions", t.names))
 }
 
 // returned deals with what the plugin's call came to.
@@ -249,6 +250,9 @@ func (t *task) take() error {
 
 // produce hands over as much as the producer takes.
 func (t *task) produce() error {
+	if t.acts {
+		history.Act(t.log, t.deps.Clock, history.Produced, t.deps.Clock.Boot(), slog.String(logkey.Class, t.spec.Class.String()), slog.Any("partitions", t.names))
+	}
 	if t.producer == nil {
 		if err := t.openProducer(); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-project/sluice/internal/fault"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
@@ -93,7 +94,7 @@ func (s *slot) run(ctx context.Context) error {
 			s.log(inst.spec).Warn("the control plane has been away for longer than static stability lasts: the unit is stopped")
 			s.halt(ctx, false, false)
 			continue
-		case inst == nil && confirmed && s.startable(want):
+		case inst == nil && (confirmed || want.Spec.Class == unit.ClassKafkaFenced && fault.Out(fault.EpochGuard)) && s.startable(want):
 			s.start(want)
 			continue
 		case inst == nil && want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:

@@ -44,6 +44,11 @@ func Parse(r io.Reader, process string) ([]Event, error) {
 			continue // the last line of a process that was killed
 		}
 		e.Process = process
+		if e.Event == Polled {
+			// A call that began under the right may return at any time, where the process was stopped say; what counts
+			// then is whether anything comes of it.
+			e.End = e.Begin
+		}
 		if e.Begin == 0 {
 			e.Begin, e.End = e.Boot, e.Boot
 		}
@@ -111,7 +116,7 @@ func Check(events []Event) []string {
 				out = append(out, fmt.Sprintf("%s started at %s with epoch %s after epoch %s was released at %s", e.Unit, e.Process, e.Epoch, r.Epoch, r.Process))
 			}
 		}
-		acts := e.Event == Started || e.Event == Polled || e.Event == Committed
+		acts := e.Event == Started || e.Event == Polled || e.Event == Produced || e.Event == Committed
 		if acts && e.Class == "exclusive" {
 			add(units, e.Unit, e)
 			for _, p := range e.Partitions {

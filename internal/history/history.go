@@ -28,6 +28,7 @@ const (
 	Released  = "released"
 	Fenced    = "fenced"    // a successor's fence took effect: its member joined
 	Polled    = "polled"    // one Poll of a source: begin_ns, end_ns, partitions
+	Produced  = "produced"  // what was polled is handed to the producer: partitions
 	Committed = "committed" // one commit that succeeded: begin_ns, end_ns
 	RightOver = "right_over"
 	RightRuns = "right_runs"

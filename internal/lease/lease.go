@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/sluice-project/sluice/internal/fault"
 )
 
 // Epoch is the fencing token of one grant of one unit: the restore counter of the cluster and the
@@ -49,7 +51,12 @@ func DefaultTimes() Times { return Times{TTL: 10 * time.Second, Margin: 5 * time
 func (t Times) Heartbeat() time.Duration { return t.TTL / 3 }
 
 // Lease is the life of the session's etcd lease: TTL plus margin.
-func (t Times) Lease() time.Duration { return t.TTL + t.Margin }
+func (t Times) Lease() time.Duration {
+	if fault.Out(fault.Margin) {
+		return t.TTL
+	}
+	return t.TTL + t.Margin
+}
 
 // Validate reports every fault at once.
 func (t Times) Validate() error {

@@ -1,0 +1,126 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// KafkaVersion is the broker's.
+const KafkaVersion = "4.3.1"
+
+// Kafka is a broker of one node.
+type Kafka struct {
+	*Process
+	// Addr is its bootstrap address. ProxiedAddr is another, all of whose traffic goes through Proxy.
+	Addr, ProxiedAddr string
+	Proxy             *Proxy
+	jars              string
+	t                 testing.TB
+}
+
+// Jars are Kafka's, fetched once into the user's cache. root is the module's directory.
+func Jars(t testing.TB, root string) string {
+	t.Helper()
+	for _, tool := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is missing: install a JDK of at least 17 and Maven (Debian: apt-get install -y openjdk-17-jdk-headless maven)", tool)
+		}
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(cache, "sluice", "kafka-"+KafkaVersion)
+	if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
+		return dir
+	}
+	pom := filepath.Join(root, "integration/kafka/pom.xml")
+	out, err := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("fetching Kafka %s: %v\n%s", KafkaVersion, err, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "done"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// FreePort is a port that nobody listened on a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own listener
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func freeAddr(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
+
+// StartKafka starts a broker and waits until it listens.
+func StartKafka(t testing.TB, root string) *Kafka {
+	t.Helper()
+	jars, dir := Jars(t, root), t.TempDir()
+	addr, behind, controller := freeAddr(t), freeAddr(t), freeAddr(t)
+	proxy := NewProxy(t, behind)
+	conf := filepath.Join(dir, "server.properties")
+	text := fmt.Sprintf(`process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@%[1]s
+listeners=PLAINTEXT://%[2]s,PROXIED://%[3]s,CONTROLLER://%[1]s
+advertised.listeners=PLAINTEXT://%[2]s,PROXIED://%[4]s
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+log.dirs=%[5]s/logs
+num.partitions=1
+offsets.topic.num.partitions=8
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+`, controller, addr, behind, proxy.Addr(), dir)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := &Kafka{Addr: addr, ProxiedAddr: proxy.Addr(), Proxy: proxy, jars: jars, t: t}
+	id := strings.TrimSpace(k.Tool("kafka.tools.StorageTool", "random-uuid"))
+	k.Tool("kafka.tools.StorageTool", "format", "-t", id, "-c", conf)
+	k.Process = &Process{Name: "kafka", t: t, dir: dir, bin: "java", args: []string{"-Xmx1g", "-cp", jars + "/*", "kafka.Kafka", conf}}
+	k.Start()
+	t.Cleanup(k.Kill)
+	Await(t, "Kafka listens on "+addr, 2*time.Minute, func() bool { return listens(addr) })
+	return k
+}
+
+func listens(addr string) bool {
+	c, err := net.DialTimeout("tcp", addr, time.Second) //nolint:noctx // it has a timeout
+	if err == nil {
+		_ = c.Close()
+	}
+	return err == nil
+}
+
+// Tool runs one of Kafka's console tools by its class.
+func (k *Kafka) Tool(class string, args ...string) string {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.t.Context()), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "java", append([]string{"-Xmx256m", "-cp", k.jars + "/*", class}, args...)...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		k.t.Fatalf("%s %v: %v\n%s%s", class, args, err, out, errs.String())
+	}
+	return string(out)
+}
