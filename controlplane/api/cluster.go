@@ -3,24 +3,35 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/sluice-project/sluice/controlplane/state"
+	"github.com/sluice-project/sluice/controlplane/store"
+	"github.com/sluice-project/sluice/internal/errs"
 	"github.com/sluice-project/sluice/internal/unit"
 	"github.com/sluice-project/sluice/internal/version"
+	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
+
+// ClusterStore is what the service needs of the store.
+type ClusterStore interface {
+	Reader
+	MarkSession(ctx context.Context, id string, f func(*storev1.Session)) error
+	ForgetFence(ctx context.Context, u unit.ID) error
+}
 
 // Cluster serves ClusterService. Safe for concurrent use.
 type Cluster struct {
 	sluicev1.UnimplementedClusterServiceServer
-	store Reader
+	store ClusterStore
 }
 
 // NewCluster returns the service.
-func NewCluster(s Reader) *Cluster { return &Cluster{store: s} }
+func NewCluster(s ClusterStore) *Cluster { return &Cluster{store: s} }
 
 // GetServerInfo implements ClusterService. It never waits for the store: tools use it as a ping.
 func (s *Cluster) GetServerInfo(context.Context, *sluicev1.GetServerInfoRequest) (*sluicev1.GetServerInfoResponse, error) {
@@ -47,13 +58,67 @@ func (s *Cluster) ListExecutors(ctx context.Context, _ *sluicev1.ListExecutorsRe
 		v := x.Value
 		out.Executors = append(out.Executors, &sluicev1.Executor{
 			Id: v.GetExecutor(), Session: x.ID, Pool: v.GetPool(), Version: v.GetVersion(), Labels: v.GetLabels(),
-			Capacity: v.GetCapacity(), Draining: v.GetDraining(), Units: units[x.ID], Replica: v.GetReplica(),
+			Capacity: v.GetCapacity(), Draining: v.GetDraining() || v.GetEvicting(), Cordoned: v.GetCordoned(), Units: units[x.ID], Replica: v.GetReplica(),
 		})
 	}
 	slices.SortFunc(out.Executors, func(a, b *sluicev1.Executor) int {
 		return cmp.Or(strings.Compare(a.GetId(), b.GetId()), strings.Compare(a.GetSession(), b.GetSession()))
 	})
 	return out, nil
+}
+
+// CordonExecutor implements ClusterService.
+func (s *Cluster) CordonExecutor(ctx context.Context, req *sluicev1.CordonExecutorRequest) (*sluicev1.CordonExecutorResponse, error) {
+	_, err := s.mark(ctx, req.GetExecutor(), func(v *storev1.Session) {
+		v.Cordoned = !req.GetUncordon()
+		v.Evicting = v.Evicting && v.Cordoned
+	})
+	return &sluicev1.CordonExecutorResponse{}, err
+}
+
+// DrainExecutor implements ClusterService.
+func (s *Cluster) DrainExecutor(ctx context.Context, req *sluicev1.DrainExecutorRequest) (*sluicev1.DrainExecutorResponse, error) {
+	n, err := s.mark(ctx, req.GetExecutor(), func(v *storev1.Session) { v.Cordoned, v.Evicting = true, true })
+	return &sluicev1.DrainExecutorResponse{Units: n}, err
+}
+
+// mark changes the sessions of an executor and says how many units they hold.
+func (s *Cluster) mark(ctx context.Context, executor string, f func(*storev1.Session)) (units int32, err error) {
+	view := fresh(ctx, s.store)
+	found := false
+	for id, x := range view.Sessions {
+		if x.Value.GetExecutor() != executor {
+			continue
+		}
+		found = true
+		if err := s.store.MarkSession(ctx, id, f); err != nil && !errors.Is(err, store.ErrLapsed) {
+			return 0, err
+		}
+		for _, a := range view.Assignments {
+			if a.Value.GetSession() == id {
+				units++
+			}
+		}
+	}
+	if !found {
+		return 0, errs.New(errs.ExecutorNotFound, "No executor %q has a live session: see GET /v1/executors", executor)
+	}
+	return units, nil
+}
+
+// ForgetUnit implements ClusterService.
+func (s *Cluster) ForgetUnit(ctx context.Context, req *sluicev1.ForgetUnitRequest) (*sluicev1.ForgetUnitResponse, error) {
+	u, err := unit.Parse(req.GetUnit())
+	if err != nil {
+		return nil, errs.New(errs.RequestMalformed, "unit: %q is no unit: it must be as task:orders/0", req.GetUnit())
+	}
+	switch err := s.store.ForgetFence(ctx, u); {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, errs.New(errs.UnitNotFound, "Unit %s is not lapsed: nobody waits for its last holder", u)
+	case err != nil:
+		return nil, err
+	}
+	return &sluicev1.ForgetUnitResponse{}, nil
 }
 
 // ListAssignments implements ClusterService.

@@ -208,7 +208,10 @@ func TestCluster_ListsExecutorsAndAssignments(t *testing.T) {
 }
 
 // stale is a reader whose store has no quorum, and which panics where the view is asked of it too often.
-type stale struct{ view *state.Snapshot }
+type stale struct {
+	api.ClusterStore
+	view *state.Snapshot
+}
 
 func (s stale) View() *state.Snapshot {
 	if s.view == nil {
@@ -224,7 +227,7 @@ func TestReads_WithoutQuorumAnswerFromTheCacheWithAWarningAndPanicsAreErrors(t *
 		reader stale
 		code   codes.Code
 		warned int
-	}{"stale": {stale{&state.Snapshot{}}, codes.OK, 1}, "panics": {stale{}, codes.Internal, 1}} {
+	}{"stale": {stale{view: &state.Snapshot{}}, codes.OK, 1}, "panics": {stale{}, codes.Internal, 1}} {
 		lis := bufconn.Listen(1 << 16)
 		srv := grpc.NewServer(grpc.ChainUnaryInterceptor(api.Unary(log)))
 		sluicev1.RegisterClusterServiceServer(srv, api.NewCluster(c.reader))
@@ -256,6 +259,7 @@ func TestStatus_CarriesTheReason(t *testing.T) {
 		{errs.New(errs.ConnectorNotFound, "x"), codes.NotFound, errs.ConnectorNotFound},
 		{fmt.Errorf("wrapped: %w", errs.New(errs.ConfigInvalid, "x")), codes.InvalidArgument, errs.ConfigInvalid},
 		{fmt.Errorf("%w: y", store.ErrUnavailable), codes.Unavailable, errs.StoreUnavailable},
+		{fmt.Errorf("%w: %w", store.ErrUnavailable, store.ErrFull), codes.ResourceExhausted, errs.StoreFull},
 		{store.ErrConflict, codes.Aborted, errs.Conflict},
 		{store.ErrTooLarge, codes.InvalidArgument, errs.ConfigTooLarge},
 		{errors.New("anything"), codes.Internal, errs.Internal},

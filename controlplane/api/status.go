@@ -32,6 +32,8 @@ func Status(err error) error {
 		return withReason(known.Reason, known.Message)
 	}
 	switch {
+	case errors.Is(err, store.ErrFull):
+		return withReason(errs.StoreFull, "etcd's quota is used up, and nothing was changed: compact and defragment etcd, then disarm its NOSPACE alarm")
 	case errors.Is(err, store.ErrUnavailable):
 		return withReason(errs.StoreUnavailable, "The store is not available, so nothing was changed or it is not known whether it was: try again")
 	case errors.Is(err, store.ErrConflict):

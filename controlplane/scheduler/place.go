@@ -19,7 +19,7 @@ type session struct {
 // takes says whether it may be given units at all.
 func (s *session) takes() bool {
 	v := s.Value
-	return v.GetReplica() != "" && v.GetLostSinceMs() == 0 && !v.GetDraining() && (v.GetCapacity() == 0 || s.units < int(v.GetCapacity()))
+	return v.GetReplica() != "" && v.GetLostSinceMs() == 0 && !v.GetDraining() && !v.GetCordoned() && (v.GetCapacity() == 0 || s.units < int(v.GetCapacity()))
 }
 
 func (s *session) take(u unit.ID) {
@@ -52,7 +52,7 @@ func (p *planner) loads() {
 	for u, a := range p.snap.Assignments {
 		if s := p.sessions[a.Value.GetSession()]; s != nil {
 			s.take(u)
-			if a.Value.GetRelease() != 0 && s.Value.GetDraining() {
+			if a.Value.GetRelease() != 0 && (s.Value.GetDraining() || s.Value.GetEvicting()) {
 				p.releasing[s.ID] = true
 			}
 		}

@@ -212,7 +212,9 @@ func (p *planner) assignments() {
 		case fits && s.Value.GetDraining() && a.Value.GetRelease() == 0 && p.place(w) == nil:
 			// Nobody can take it: its holder goes all the same, and a clean release lets the next one start at once.
 			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})
-		case fits && s.Value.GetDraining() && a.Value.GetRelease() == 0 && !p.releasing[s.ID]:
+		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && p.place(w) == nil:
+			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf("%s stays at %s, which an operator drains: no other executor can take it", u, a.Value.GetExecutor()))
+		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && !p.releasing[s.ID]:
 			// One by one.
 			p.releasing[s.ID] = true
 			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})

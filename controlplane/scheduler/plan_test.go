@@ -190,6 +190,87 @@ func TestPlan_AJoiningExecutorMovesNothing(t *testing.T) {
 	}
 }
 
+// held are the holders of all units.
+func (m *model) held() map[unit.ID]string {
+	out := map[unit.ID]string{}
+	for u, a := range m.snap.Assignments {
+		out[u] = a.Value.GetSession()
+	}
+	return out
+}
+
+func TestPlan_LeavingMovesTheUnitsOfTheLeavingOneAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel()
+		for i := range rapid.IntRange(2, 6).Draw(t, "executors") {
+			m.session(fmt.Sprint("s", i))
+		}
+		for i := range rapid.IntRange(1, 5).Draw(t, "connectors") {
+			m.connector(fmt.Sprint("c", i), exclusive, slices.Repeat([]byte{byte(i)}, rapid.IntRange(0, 6).Draw(t, "tasks"))...)
+		}
+		m.step(t)
+		before := m.held()
+		leaving := m.snap.Sessions["s0"]
+		if rapid.Bool().Draw(t, "by the operator") {
+			leaving.Value.Cordoned, leaving.Value.Evicting = true, true
+		} else {
+			leaving.Value.Draining = true
+		}
+		for range 4 * len(before) {
+			m.step(t)
+			for u, a := range m.snap.Assignments {
+				if a.Value.GetRelease() != 0 {
+					if a.Value.GetSession() != "s0" {
+						t.Fatalf("%s was taken from %s, which does not leave", u, a.Value.GetSession())
+					}
+					m.release(u)
+				}
+			}
+		}
+		for u, s := range m.held() {
+			if s == "s0" || before[u] != "s0" && before[u] != s {
+				t.Fatalf("%s is at %s, and was at %s", u, s, before[u])
+			}
+		}
+		if len(m.held()) != len(before) {
+			t.Fatalf("%d units are held, of %d", len(m.held()), len(before))
+		}
+	})
+}
+
+func TestPlan_ACordonedExecutorKeepsWhatItHasAndGetsNothing(t *testing.T) {
+	m := newModel()
+	s := m.session("a")
+	m.connector("c", fenced, 1)
+	m.step(t)
+	before := m.held()
+	s.Value.Cordoned = true
+	m.connector("d", fenced, 1)
+	if r := m.step(t); r.Unplaced == 0 {
+		t.Fatal("units were placed on a cordoned executor")
+	}
+	for u, s := range before {
+		if m.held()[u] != s || m.snap.Assignments[u].Value.GetRelease() != 0 {
+			t.Fatalf("%s was touched", u)
+		}
+	}
+}
+
+func TestPlan_WithNobodyToTakeThemAnOperatorsDrainStopsNothingAndAStoppingExecutorGivesAllBack(t *testing.T) {
+	m := newModel()
+	s := m.session("a")
+	m.connector("c", fenced, 1, 2)
+	m.step(t)
+	s.Value.Cordoned, s.Value.Evicting = true, true
+	if r := m.plan(); len(r.Actions) != 0 || len(r.Blocked) == 0 {
+		t.Fatalf("%v %v", r.Actions, r.Blocked)
+	}
+	s.Value.Draining = true
+	if r := m.plan(); len(r.Actions) != len(m.snap.Assignments) {
+		t.Fatalf("%d releases were asked for, of %d", len(r.Actions), len(m.snap.Assignments))
+	}
+}
+
 func TestPlan_ChangedTasksWaitForAllEarlierOnesToBeQuiet(t *testing.T) {
 	m := newModel()
 	m.session("a")

@@ -66,6 +66,38 @@ func (s *Store) TakeSession(ctx context.Context, id string, stream uint64, repli
 	})
 }
 
+// MarkSession changes what an operator says of a session, whoever owns it. ErrLapsed where it is gone.
+func (s *Store) MarkSession(ctx context.Context, id string, f func(*storev1.Session)) error {
+	return s.changeSession(ctx, id, func(v *storev1.Session) error { f(v); return nil })
+}
+
+// ForgetFence says that the fence of a lapsed unit is not owed any more. ErrNotFound where the unit is not lapsed.
+func (s *Store) ForgetFence(ctx context.Context, u unit.ID) error {
+	key := s.keys.lapsed(u)
+	for range tries {
+		kvs, _, err := s.backend.Get(ctx, key, false)
+		if err != nil {
+			return err
+		}
+		if len(kvs) == 0 {
+			return fmt.Errorf("%w: unit %s is not lapsed", ErrNotFound, u)
+		}
+		v, err := decode(kvs[0], &storev1.Lapsed{})
+		if err != nil || !v.GetFenceOwed() {
+			return err
+		}
+		v.FenceOwed = false
+		op, err := put(key, v, 0)
+		if err != nil {
+			return err
+		}
+		if ok, _, err := s.write(ctx, []Compare{{key, ModRevision, kvs[0].ModRevision}}, op); err != nil || ok {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrConflict, u)
+}
+
 func (s *Store) changeSession(ctx context.Context, id string, f func(*storev1.Session) error) error {
 	key := s.keys.session(id)
 	for range tries {

@@ -33,6 +33,7 @@ type story struct {
 	kafka *harness.Kafka
 	lines int // of each lane
 	dir   string
+	heavy bool // the last lane is of the pool heavy
 
 	strict  atomic.Bool // users' requests must not fail now
 	mu      sync.Mutex
@@ -81,7 +82,7 @@ func begin(t *testing.T, lines int) *story {
 	c := harness.Start(t, harness.Options{Etcd: 3, Replicas: 3, Gateways: 2, Executors: []string{"default", "default", "default"},
 		TTL: ttl, Margin: margin, Kafka: kafka, Root: root, LogLevel: "debug"}, bin)
 	c.AwaitHealthy(c.AddExecutor("heavy", kafka.ProxiedAddr))
-	return &story{Cluster: c, t: t, kafka: kafka, lines: lines, dir: t.TempDir()}
+	return &story{Cluster: c, t: t, kafka: kafka, lines: lines, dir: t.TempDir(), heavy: true}
 }
 
 func (s *story) in(i int) string  { return filepath.Join(s.dir, fmt.Sprintf("in-%d.txt", i)) }
@@ -110,7 +111,7 @@ func (s *story) create() {
 	s.t.Helper()
 	for i := range lanes {
 		pool := "default"
-		if i == lanes-1 {
+		if s.heavy && i == lanes-1 {
 			pool = "heavy"
 		}
 		s.Put(s.t, fmt.Sprintf("src-%d", i), map[string]string{"connector.class": "FileStreamSource", "file": s.in(i), "topic": fmt.Sprintf("lane-%d", i), "tasks.max": "1", "sluice.pool": pool})

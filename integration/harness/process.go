@@ -186,3 +186,13 @@ func Await(t testing.TB, what string, limit time.Duration, f func() bool) {
 		}
 	}
 }
+
+// AwaitEnd waits until the process has ended, however.
+func (p *Process) AwaitEnd() {
+	p.t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(time.Minute):
+		p.t.Fatalf("%s does not end", p.Name)
+	}
+}

@@ -25,6 +25,8 @@ const (
 	PluginMismatch      Reason = "plugin.mismatch"
 	TaskNotFound        Reason = "task.not_found"
 	StatusNotFound      Reason = "status.not_found"
+	ExecutorNotFound    Reason = "executor.not_found"
+	UnitNotFound        Reason = "unit.not_found"
 	RequestMalformed    Reason = "request.malformed"
 	NoExecutor          Reason = "executor.none"
 	NoExecutorForPlugin Reason = "executor.none_for_plugin"
@@ -55,6 +57,8 @@ var table = map[Reason]Codes{
 	PluginMismatch:      {codes.InvalidArgument, 400},
 	TaskNotFound:        {codes.NotFound, 404},
 	StatusNotFound:      {codes.NotFound, 404},
+	ExecutorNotFound:    {codes.NotFound, 404},
+	UnitNotFound:        {codes.NotFound, 404},
 	RequestMalformed:    {codes.InvalidArgument, 400},
 	NoExecutor:          {codes.Unavailable, 503},
 	NoExecutorForPlugin: {codes.Unavailable, 503},

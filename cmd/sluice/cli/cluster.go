@@ -69,18 +69,50 @@ func taskNumber(s string) (int32, error) {
 }
 
 func executors(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "executors", Aliases: []string{"executor"}, Short: "List executors"}
+	c := &cobra.Command{Use: "executors", Aliases: []string{"executor"}, Short: "List, cordon and drain executors"}
 	c.AddCommand(watchable(o, &cobra.Command{Use: "list", Short: "List executors with a live session", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
 				return c.cluster.ListExecutors(ctx, &sluicev1.ListExecutorsRequest{})
 			}, func(w io.Writer, m proto.Message) {
-				row(w, "EXECUTOR", "POOL", "UNITS", "CAPACITY", "DRAINING", "REPLICA", "VERSION")
+				row(w, "EXECUTOR", "POOL", "UNITS", "CAPACITY", "CORDONED", "DRAINING", "REPLICA", "VERSION")
 				for _, e := range m.(*sluicev1.ListExecutorsResponse).GetExecutors() {
-					row(w, e.GetId(), e.GetPool(), e.GetUnits(), e.GetCapacity(), e.GetDraining(), e.GetReplica(), e.GetVersion())
+					row(w, e.GetId(), e.GetPool(), e.GetUnits(), e.GetCapacity(), e.GetCordoned(), e.GetDraining(), e.GetReplica(), e.GetVersion())
 				}
 			})
 		}}))
+	one := func(use, short, done string, f func(ctx context.Context, c *client, executor string) error) *cobra.Command {
+		return &cobra.Command{Use: use + " EXECUTOR", Short: short, Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return o.do(cmd, func(ctx context.Context, c *client) (string, error) { return done + " " + args[0], f(ctx, c, args[0]) })
+			}}
+	}
+	c.AddCommand(
+		one("cordon", "Grant an executor no more units; it keeps its own", "cordoned", func(ctx context.Context, c *client, x string) error {
+			_, err := c.cluster.CordonExecutor(ctx, &sluicev1.CordonExecutorRequest{Executor: x})
+			return err
+		}),
+		one("uncordon", "End a cordon or a drain", "uncordoned", func(ctx context.Context, c *client, x string) error {
+			_, err := c.cluster.CordonExecutor(ctx, &sluicev1.CordonExecutorRequest{Executor: x, Uncordon: true})
+			return err
+		}),
+		one("drain", "Cordon an executor and move its units to others, one after the other", "draining", func(ctx context.Context, c *client, x string) error {
+			_, err := c.cluster.DrainExecutor(ctx, &sluicev1.DrainExecutorRequest{Executor: x})
+			return err
+		}))
+	return c
+}
+
+// units is what an operator may say of single units.
+func units(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "units", Aliases: []string{"unit"}, Short: "Declare a unit's last holder dead"}
+	c.AddCommand(&cobra.Command{Use: "forget UNIT", Short: "Wait no more for the fence of a lapsed unit, as task:orders/0: only where its last holder is known to be gone", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.do(cmd, func(ctx context.Context, c *client) (string, error) {
+				_, err := c.cluster.ForgetUnit(ctx, &sluicev1.ForgetUnitRequest{Unit: args[0]})
+				return "forgot the last holder of " + args[0], err
+			})
+		}})
 	return c
 }
 

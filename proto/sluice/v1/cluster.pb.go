@@ -235,7 +235,9 @@ type Executor struct {
 	// How many units it holds.
 	Units int32 `protobuf:"varint,8,opt,name=units,proto3" json:"units,omitempty"`
 	// The replica that owns its stream.
-	Replica       string `protobuf:"bytes,9,opt,name=replica,proto3" json:"replica,omitempty"`
+	Replica string `protobuf:"bytes,9,opt,name=replica,proto3" json:"replica,omitempty"`
+	// Whether an operator has cordoned it.
+	Cordoned      bool `protobuf:"varint,10,opt,name=cordoned,proto3" json:"cordoned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -333,6 +335,280 @@ func (x *Executor) GetReplica() string {
 	return ""
 }
 
+func (x *Executor) GetCordoned() bool {
+	if x != nil {
+		return x.Cordoned
+	}
+	return false
+}
+
+// See CordonExecutor.
+type CordonExecutorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The executor's advertised host:port.
+	Executor string `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"`
+	// Whether to end a cordon or drain instead.
+	Uncordon      bool `protobuf:"varint,2,opt,name=uncordon,proto3" json:"uncordon,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CordonExecutorRequest) Reset() {
+	*x = CordonExecutorRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CordonExecutorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CordonExecutorRequest) ProtoMessage() {}
+
+func (x *CordonExecutorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CordonExecutorRequest.ProtoReflect.Descriptor instead.
+func (*CordonExecutorRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CordonExecutorRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *CordonExecutorRequest) GetUncordon() bool {
+	if x != nil {
+		return x.Uncordon
+	}
+	return false
+}
+
+// See CordonExecutor.
+type CordonExecutorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CordonExecutorResponse) Reset() {
+	*x = CordonExecutorResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CordonExecutorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CordonExecutorResponse) ProtoMessage() {}
+
+func (x *CordonExecutorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CordonExecutorResponse.ProtoReflect.Descriptor instead.
+func (*CordonExecutorResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{6}
+}
+
+// See DrainExecutor.
+type DrainExecutorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The executor's advertised host:port.
+	Executor      string `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainExecutorRequest) Reset() {
+	*x = DrainExecutorRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainExecutorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainExecutorRequest) ProtoMessage() {}
+
+func (x *DrainExecutorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainExecutorRequest.ProtoReflect.Descriptor instead.
+func (*DrainExecutorRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *DrainExecutorRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+// See DrainExecutor.
+type DrainExecutorResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many units it holds now: ListExecutors says how many are left later.
+	Units         int32 `protobuf:"varint,1,opt,name=units,proto3" json:"units,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainExecutorResponse) Reset() {
+	*x = DrainExecutorResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainExecutorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainExecutorResponse) ProtoMessage() {}
+
+func (x *DrainExecutorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainExecutorResponse.ProtoReflect.Descriptor instead.
+func (*DrainExecutorResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *DrainExecutorResponse) GetUnits() int32 {
+	if x != nil {
+		return x.Units
+	}
+	return 0
+}
+
+// See ForgetUnit.
+type ForgetUnitRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unit, as `task:orders/0`.
+	Unit          string `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetUnitRequest) Reset() {
+	*x = ForgetUnitRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetUnitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetUnitRequest) ProtoMessage() {}
+
+func (x *ForgetUnitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetUnitRequest.ProtoReflect.Descriptor instead.
+func (*ForgetUnitRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ForgetUnitRequest) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+// See ForgetUnit.
+type ForgetUnitResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetUnitResponse) Reset() {
+	*x = ForgetUnitResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetUnitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetUnitResponse) ProtoMessage() {}
+
+func (x *ForgetUnitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetUnitResponse.ProtoReflect.Descriptor instead.
+func (*ForgetUnitResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{10}
+}
+
 // See ListAssignments.
 type ListAssignmentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -344,7 +620,7 @@ type ListAssignmentsRequest struct {
 
 func (x *ListAssignmentsRequest) Reset() {
 	*x = ListAssignmentsRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -356,7 +632,7 @@ func (x *ListAssignmentsRequest) String() string {
 func (*ListAssignmentsRequest) ProtoMessage() {}
 
 func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -369,7 +645,7 @@ func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListAssignmentsRequest) GetConnector() string {
@@ -390,7 +666,7 @@ type ListAssignmentsResponse struct {
 
 func (x *ListAssignmentsResponse) Reset() {
 	*x = ListAssignmentsResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +678,7 @@ func (x *ListAssignmentsResponse) String() string {
 func (*ListAssignmentsResponse) ProtoMessage() {}
 
 func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +691,7 @@ func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListAssignmentsResponse) GetAssignments() []*AssignmentInfo {
@@ -448,7 +724,7 @@ type AssignmentInfo struct {
 
 func (x *AssignmentInfo) Reset() {
 	*x = AssignmentInfo{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -460,7 +736,7 @@ func (x *AssignmentInfo) String() string {
 func (*AssignmentInfo) ProtoMessage() {}
 
 func (x *AssignmentInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -473,7 +749,7 @@ func (x *AssignmentInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignmentInfo.ProtoReflect.Descriptor instead.
 func (*AssignmentInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AssignmentInfo) GetUnit() string {
@@ -538,7 +814,7 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\x0esluice_version\x18\x04 \x01(\tR\rsluiceVersion\"\x16\n" +
 	"\x14ListExecutorsRequest\"J\n" +
 	"\x15ListExecutorsResponse\x121\n" +
-	"\texecutors\x18\x01 \x03(\v2\x13.sluice.v1.ExecutorR\texecutors\"\xbe\x02\n" +
+	"\texecutors\x18\x01 \x03(\v2\x13.sluice.v1.ExecutorR\texecutors\"\xda\x02\n" +
 	"\bExecutor\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x12\n" +
@@ -548,10 +824,23 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\bcapacity\x18\x06 \x01(\x05R\bcapacity\x12\x1a\n" +
 	"\bdraining\x18\a \x01(\bR\bdraining\x12\x14\n" +
 	"\x05units\x18\b \x01(\x05R\x05units\x12\x18\n" +
-	"\areplica\x18\t \x01(\tR\areplica\x1a9\n" +
+	"\areplica\x18\t \x01(\tR\areplica\x12\x1a\n" +
+	"\bcordoned\x18\n" +
+	" \x01(\bR\bcordoned\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"6\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
+	"\x15CordonExecutorRequest\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x1a\n" +
+	"\buncordon\x18\x02 \x01(\bR\buncordon\"\x18\n" +
+	"\x16CordonExecutorResponse\"2\n" +
+	"\x14DrainExecutorRequest\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\"-\n" +
+	"\x15DrainExecutorResponse\x12\x14\n" +
+	"\x05units\x18\x01 \x01(\x05R\x05units\"'\n" +
+	"\x11ForgetUnitRequest\x12\x12\n" +
+	"\x04unit\x18\x01 \x01(\tR\x04unit\"\x14\n" +
+	"\x12ForgetUnitResponse\"6\n" +
 	"\x16ListAssignmentsRequest\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\"V\n" +
 	"\x17ListAssignmentsResponse\x12;\n" +
@@ -563,11 +852,15 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x05 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x16\n" +
 	"\x06lapsed\x18\x06 \x01(\bR\x06lapsed\x12\x1c\n" +
-	"\treleasing\x18\a \x01(\bR\treleasing2\xcd\x02\n" +
+	"\treleasing\x18\a \x01(\bR\treleasing2\xb8\x05\n" +
 	"\x0eClusterService\x12]\n" +
 	"\rGetServerInfo\x12\x1f.sluice.v1.GetServerInfoRequest\x1a .sluice.v1.GetServerInfoResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12i\n" +
 	"\rListExecutors\x12\x1f.sluice.v1.ListExecutorsRequest\x1a .sluice.v1.ListExecutorsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/executors\x12q\n" +
-	"\x0fListAssignments\x12!.sluice.v1.ListAssignmentsRequest\x1a\".sluice.v1.ListAssignmentsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/assignmentsB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"\x0fListAssignments\x12!.sluice.v1.ListAssignmentsRequest\x1a\".sluice.v1.ListAssignmentsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/assignments\x12\x81\x01\n" +
+	"\x0eCordonExecutor\x12 .sluice.v1.CordonExecutorRequest\x1a!.sluice.v1.CordonExecutorResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/executors/{executor}/cordon\x12}\n" +
+	"\rDrainExecutor\x12\x1f.sluice.v1.DrainExecutorRequest\x1a .sluice.v1.DrainExecutorResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/executors/{executor}/drain\x12f\n" +
+	"\n" +
+	"ForgetUnit\x12\x1c.sluice.v1.ForgetUnitRequest\x1a\x1d.sluice.v1.ForgetUnitResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/units/forgetB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_cluster_proto_rawDescOnce sync.Once
@@ -581,34 +874,46 @@ func file_sluice_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_cluster_proto_rawDescData
 }
 
-var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_sluice_v1_cluster_proto_goTypes = []any{
 	(*GetServerInfoRequest)(nil),    // 0: sluice.v1.GetServerInfoRequest
 	(*GetServerInfoResponse)(nil),   // 1: sluice.v1.GetServerInfoResponse
 	(*ListExecutorsRequest)(nil),    // 2: sluice.v1.ListExecutorsRequest
 	(*ListExecutorsResponse)(nil),   // 3: sluice.v1.ListExecutorsResponse
 	(*Executor)(nil),                // 4: sluice.v1.Executor
-	(*ListAssignmentsRequest)(nil),  // 5: sluice.v1.ListAssignmentsRequest
-	(*ListAssignmentsResponse)(nil), // 6: sluice.v1.ListAssignmentsResponse
-	(*AssignmentInfo)(nil),          // 7: sluice.v1.AssignmentInfo
-	nil,                             // 8: sluice.v1.Executor.LabelsEntry
-	(*Epoch)(nil),                   // 9: sluice.v1.Epoch
-	(UnitClass)(0),                  // 10: sluice.v1.UnitClass
+	(*CordonExecutorRequest)(nil),   // 5: sluice.v1.CordonExecutorRequest
+	(*CordonExecutorResponse)(nil),  // 6: sluice.v1.CordonExecutorResponse
+	(*DrainExecutorRequest)(nil),    // 7: sluice.v1.DrainExecutorRequest
+	(*DrainExecutorResponse)(nil),   // 8: sluice.v1.DrainExecutorResponse
+	(*ForgetUnitRequest)(nil),       // 9: sluice.v1.ForgetUnitRequest
+	(*ForgetUnitResponse)(nil),      // 10: sluice.v1.ForgetUnitResponse
+	(*ListAssignmentsRequest)(nil),  // 11: sluice.v1.ListAssignmentsRequest
+	(*ListAssignmentsResponse)(nil), // 12: sluice.v1.ListAssignmentsResponse
+	(*AssignmentInfo)(nil),          // 13: sluice.v1.AssignmentInfo
+	nil,                             // 14: sluice.v1.Executor.LabelsEntry
+	(*Epoch)(nil),                   // 15: sluice.v1.Epoch
+	(UnitClass)(0),                  // 16: sluice.v1.UnitClass
 }
 var file_sluice_v1_cluster_proto_depIdxs = []int32{
 	4,  // 0: sluice.v1.ListExecutorsResponse.executors:type_name -> sluice.v1.Executor
-	8,  // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
-	7,  // 2: sluice.v1.ListAssignmentsResponse.assignments:type_name -> sluice.v1.AssignmentInfo
-	9,  // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
-	10, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
+	14, // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
+	13, // 2: sluice.v1.ListAssignmentsResponse.assignments:type_name -> sluice.v1.AssignmentInfo
+	15, // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
+	16, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
 	0,  // 5: sluice.v1.ClusterService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
 	2,  // 6: sluice.v1.ClusterService.ListExecutors:input_type -> sluice.v1.ListExecutorsRequest
-	5,  // 7: sluice.v1.ClusterService.ListAssignments:input_type -> sluice.v1.ListAssignmentsRequest
-	1,  // 8: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	3,  // 9: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
-	6,  // 10: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
-	8,  // [8:11] is the sub-list for method output_type
-	5,  // [5:8] is the sub-list for method input_type
+	11, // 7: sluice.v1.ClusterService.ListAssignments:input_type -> sluice.v1.ListAssignmentsRequest
+	5,  // 8: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
+	7,  // 9: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
+	9,  // 10: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
+	1,  // 11: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	3,  // 12: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
+	12, // 13: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
+	6,  // 14: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
+	8,  // 15: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
+	10, // 16: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
+	11, // [11:17] is the sub-list for method output_type
+	5,  // [5:11] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -626,7 +931,7 @@ func file_sluice_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_cluster_proto_rawDesc), len(file_sluice_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

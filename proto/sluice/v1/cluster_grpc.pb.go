@@ -22,6 +22,9 @@ const (
 	ClusterService_GetServerInfo_FullMethodName   = "/sluice.v1.ClusterService/GetServerInfo"
 	ClusterService_ListExecutors_FullMethodName   = "/sluice.v1.ClusterService/ListExecutors"
 	ClusterService_ListAssignments_FullMethodName = "/sluice.v1.ClusterService/ListAssignments"
+	ClusterService_CordonExecutor_FullMethodName  = "/sluice.v1.ClusterService/CordonExecutor"
+	ClusterService_DrainExecutor_FullMethodName   = "/sluice.v1.ClusterService/DrainExecutor"
+	ClusterService_ForgetUnit_FullMethodName      = "/sluice.v1.ClusterService/ForgetUnit"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
@@ -36,6 +39,15 @@ type ClusterServiceClient interface {
 	ListExecutors(ctx context.Context, in *ListExecutorsRequest, opts ...grpc.CallOption) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
 	ListAssignments(ctx context.Context, in *ListAssignmentsRequest, opts ...grpc.CallOption) (*ListAssignmentsResponse, error)
+	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
+	// session. NOT_FOUND where no live session is of that executor.
+	CordonExecutor(ctx context.Context, in *CordonExecutorRequest, opts ...grpc.CallOption) (*CordonExecutorResponse, error)
+	// Cordons an executor and moves its units to others, one after the other. Units that nobody else can take stay where
+	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}.
+	DrainExecutor(ctx context.Context, in *DrainExecutorRequest, opts ...grpc.CallOption) (*DrainExecutorResponse, error)
+	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
+	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.
+	ForgetUnit(ctx context.Context, in *ForgetUnitRequest, opts ...grpc.CallOption) (*ForgetUnitResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -76,6 +88,36 @@ func (c *clusterServiceClient) ListAssignments(ctx context.Context, in *ListAssi
 	return out, nil
 }
 
+func (c *clusterServiceClient) CordonExecutor(ctx context.Context, in *CordonExecutorRequest, opts ...grpc.CallOption) (*CordonExecutorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CordonExecutorResponse)
+	err := c.cc.Invoke(ctx, ClusterService_CordonExecutor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) DrainExecutor(ctx context.Context, in *DrainExecutorRequest, opts ...grpc.CallOption) (*DrainExecutorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainExecutorResponse)
+	err := c.cc.Invoke(ctx, ClusterService_DrainExecutor_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) ForgetUnit(ctx context.Context, in *ForgetUnitRequest, opts ...grpc.CallOption) (*ForgetUnitResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetUnitResponse)
+	err := c.cc.Invoke(ctx, ClusterService_ForgetUnit_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations should embed UnimplementedClusterServiceServer
 // for forward compatibility.
@@ -88,6 +130,15 @@ type ClusterServiceServer interface {
 	ListExecutors(context.Context, *ListExecutorsRequest) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
 	ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error)
+	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
+	// session. NOT_FOUND where no live session is of that executor.
+	CordonExecutor(context.Context, *CordonExecutorRequest) (*CordonExecutorResponse, error)
+	// Cordons an executor and moves its units to others, one after the other. Units that nobody else can take stay where
+	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}.
+	DrainExecutor(context.Context, *DrainExecutorRequest) (*DrainExecutorResponse, error)
+	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
+	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.
+	ForgetUnit(context.Context, *ForgetUnitRequest) (*ForgetUnitResponse, error)
 }
 
 // UnimplementedClusterServiceServer should be embedded to have
@@ -105,6 +156,15 @@ func (UnimplementedClusterServiceServer) ListExecutors(context.Context, *ListExe
 }
 func (UnimplementedClusterServiceServer) ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAssignments not implemented")
+}
+func (UnimplementedClusterServiceServer) CordonExecutor(context.Context, *CordonExecutorRequest) (*CordonExecutorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CordonExecutor not implemented")
+}
+func (UnimplementedClusterServiceServer) DrainExecutor(context.Context, *DrainExecutorRequest) (*DrainExecutorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainExecutor not implemented")
+}
+func (UnimplementedClusterServiceServer) ForgetUnit(context.Context, *ForgetUnitRequest) (*ForgetUnitResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetUnit not implemented")
 }
 func (UnimplementedClusterServiceServer) testEmbeddedByValue() {}
 
@@ -180,6 +240,60 @@ func _ClusterService_ListAssignments_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_CordonExecutor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CordonExecutorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).CordonExecutor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_CordonExecutor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).CordonExecutor(ctx, req.(*CordonExecutorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_DrainExecutor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainExecutorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).DrainExecutor(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_DrainExecutor_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).DrainExecutor(ctx, req.(*DrainExecutorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_ForgetUnit_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetUnitRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).ForgetUnit(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_ForgetUnit_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).ForgetUnit(ctx, req.(*ForgetUnitRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -198,6 +312,18 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAssignments",
 			Handler:    _ClusterService_ListAssignments_Handler,
+		},
+		{
+			MethodName: "CordonExecutor",
+			Handler:    _ClusterService_CordonExecutor_Handler,
+		},
+		{
+			MethodName: "DrainExecutor",
+			Handler:    _ClusterService_DrainExecutor_Handler,
+		},
+		{
+			MethodName: "ForgetUnit",
+			Handler:    _ClusterService_ForgetUnit_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

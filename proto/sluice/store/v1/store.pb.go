@@ -793,7 +793,11 @@ type Session struct {
 	// Since when the connection is lost, unix ms; 0 while it is not.
 	LostSinceMs int64 `protobuf:"varint,13,opt,name=lost_since_ms,json=lostSinceMs,proto3" json:"lost_since_ms,omitempty"`
 	// The id of the process.
-	Process       string `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
+	Process string `protobuf:"bytes,14,opt,name=process,proto3" json:"process,omitempty"`
+	// Whether an operator has cordoned it: it keeps its units, and is granted none.
+	Cordoned bool `protobuf:"varint,15,opt,name=cordoned,proto3" json:"cordoned,omitempty"`
+	// Whether an operator drains it: its units move as far as others can take them.
+	Evicting      bool `protobuf:"varint,16,opt,name=evicting,proto3" json:"evicting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -924,6 +928,20 @@ func (x *Session) GetProcess() string {
 		return x.Process
 	}
 	return ""
+}
+
+func (x *Session) GetCordoned() bool {
+	if x != nil {
+		return x.Cordoned
+	}
+	return false
+}
+
+func (x *Session) GetEvicting() bool {
+	if x != nil {
+		return x.Evicting
+	}
+	return false
 }
 
 // status/<unit>.
@@ -1200,7 +1218,7 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\aRelease\x12&\n" +
 	"\x05epoch\x18\x01 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12\x18\n" +
 	"\aoutcome\x18\x02 \x01(\x05R\aoutcome\x121\n" +
-	"\x14predecessor_unfenced\x18\x03 \x01(\bR\x13predecessorUnfenced\"\x98\x04\n" +
+	"\x14predecessor_unfenced\x18\x03 \x01(\bR\x13predecessorUnfenced\"\xd0\x04\n" +
 	"\aSession\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x1a\n" +
@@ -1216,7 +1234,9 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\x10kafka_cluster_id\x18\v \x01(\tR\x0ekafkaClusterId\x125\n" +
 	"\rhighest_epoch\x18\f \x01(\v2\x10.sluice.v1.EpochR\fhighestEpoch\x12\"\n" +
 	"\rlost_since_ms\x18\r \x01(\x03R\vlostSinceMs\x12\x18\n" +
-	"\aprocess\x18\x0e \x01(\tR\aprocess\x1a9\n" +
+	"\aprocess\x18\x0e \x01(\tR\aprocess\x12\x1a\n" +
+	"\bcordoned\x18\x0f \x01(\bR\bcordoned\x12\x1a\n" +
+	"\bevicting\x18\x10 \x01(\bR\bevicting\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xeb\x01\n" +

@@ -1,0 +1,233 @@
+//go:build integration
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice/integration/harness"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/history"
+)
+
+// figures are measured values of one kind.
+type figures struct {
+	what   string
+	values []time.Duration
+}
+
+func (f *figures) add(d time.Duration) { f.values = append(f.values, d) }
+
+func (f *figures) row(target string) string {
+	slices.Sort(f.values)
+	if len(f.values) == 0 {
+		return ""
+	}
+	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+	return fmt.Sprintf("| %s | %s | %s | %d | %s |", f.what, round(f.values[len(f.values)/2]), round(f.values[len(f.values)-1]), len(f.values), target)
+}
+
+// TestFigures measures, and fails on nothing but what breaks: `make figures`.
+func TestFigures(t *testing.T) {
+	rounds, _ := strconv.Atoi(os.Getenv("FIGURES")) // none where it is not set
+	if rounds == 0 {
+		rounds = 1
+	}
+	bin, kafka := harness.Binaries(t, root), harness.StartKafka(t, root)
+	c := harness.Start(t, harness.Options{Etcd: 3, Replicas: 3, Gateways: 1, Executors: []string{"default", "default", "default", "default"}, Kafka: kafka, Root: root, LogLevel: "debug"}, bin)
+	s := &story{Cluster: c, t: t, kafka: kafka, lines: 100_000_000, dir: t.TempDir()}
+	var out []string
+	for i, x := range s.Executors {
+		out = append(out, fmt.Sprintf("idle executor %d: %d MiB resident", i, resident(x.PID())))
+	}
+	s.more(1000)
+	s.create()
+	trickling, stop := context.WithCancel(t.Context())
+	wait := s.trickle(trickling)
+	sinkKill, sinkTerm := &figures{what: "kill -9 of an executor to the first record of its sink elsewhere"}, &figures{what: "SIGTERM of an executor to the first record of its sink elsewhere"}
+	sourceKill, sourceTerm := &figures{what: "kill -9 of an executor to the first record of its source elsewhere"}, &figures{what: "SIGTERM of an executor to the first record of its source elsewhere"}
+	leader := &figures{what: "kill -9 of the leader to the next grant"}
+	for range rounds {
+		x := s.apart(0)
+		sinkKill.add(s.untilGrown(0, x.Kill))
+		s.back(x)
+		x = s.apart(0)
+		sinkTerm.add(s.untilGrown(0, x.Term))
+		s.back(x)
+		x = s.holder("src-1")
+		sourceKill.add(s.untilProduced("task:src-1/0", x, x.Kill))
+		s.back(x)
+		x = s.holder("src-1")
+		sourceTerm.add(s.untilProduced("task:src-1/0", x, x.Term))
+		s.back(x)
+		l := s.leader()
+		began := time.Now()
+		l.Kill()
+		name := fmt.Sprintf("late-%d", time.Now().UnixNano())
+		s.Put(t, name, map[string]string{"connector.class": "VerifiableSink", "topics": "nothing", "tasks.max": "1"})
+		harness.Await(t, "the new leader grants", time.Minute, func() bool { st, ok := s.Status(name); return ok && st.Connector.State == "RUNNING" })
+		leader.add(time.Since(began))
+		l.Start()
+		l.AwaitReady()
+		if code, text, err := harness.Call("DELETE", s.REST(0)+"/connectors/"+name, nil); err != nil || code != 204 {
+			t.Fatal(code, text, err)
+		}
+	}
+	stop()
+	wait()
+	s.awaitLines(s.sofar(), 2*time.Minute)
+	out = append(out, s.movements()...)
+	out = append(out, s.writes())
+	for i, r := range s.Replicas {
+		out = append(out, fmt.Sprintf("replica %d: %d MiB resident", i, resident(r.PID())))
+	}
+	t.Log("| what | median | worst | rounds | target |")
+	for _, r := range []string{sinkKill.row("2 s"), sourceKill.row("TTL + margin + 1 s = 16 s"), sinkTerm.row("1 s"), sourceTerm.row("1 s"), leader.row("4 s")} {
+		t.Log(r)
+	}
+	for _, l := range out {
+		t.Log(l)
+	}
+	s.check()
+}
+
+// apart is the holder of a lane's sink, once it is not the holder of its source too.
+func (s *story) apart(i int) *harness.Process {
+	s.t.Helper()
+	for {
+		x := s.holder(fmt.Sprintf("dst-%d", i))
+		if x != s.holder(fmt.Sprintf("src-%d", i)) {
+			return x
+		}
+		x.Stop()
+		s.back(x)
+	}
+}
+
+// back starts an executor again and waits until everything runs.
+func (s *story) back(x *harness.Process) {
+	s.t.Helper()
+	x.AwaitEnd()
+	x.Start()
+	s.AwaitHealthy(x)
+	for i := range lanes {
+		s.AwaitRunning(s.t, fmt.Sprintf("src-%d", i), 1)
+		s.AwaitRunning(s.t, fmt.Sprintf("dst-%d", i), 1)
+	}
+	s.awaitLines(s.sofar(), time.Minute)
+}
+
+// untilGrown is how long it takes until a lane's copy grows by another hand.
+func (s *story) untilGrown(i int, f func()) time.Duration {
+	s.t.Helper()
+	name := fmt.Sprintf("dst-%d", i)
+	x := s.holder(name)
+	began := time.Now()
+	f()
+	harness.Await(s.t, name+" runs elsewhere", time.Minute, func() bool { return s.moved(name, x) })
+	// The status comes after the first record or before it: the copy is what counts.
+	size := func() int64 {
+		st, err := os.Stat(s.out(i))
+		if err != nil {
+			return 0
+		}
+		return st.Size()
+	}
+	before := size()
+	harness.Await(s.t, name+" writes", time.Minute, func() bool { return size() > before })
+	return time.Since(began)
+}
+
+// untilProduced is how long it takes until another executor produces for a unit.
+func (s *story) untilProduced(unit string, not *harness.Process, f func()) time.Duration {
+	s.t.Helper()
+	began := int64(clock.Real().Boot())
+	f()
+	first := int64(0)
+	harness.Await(s.t, unit+" produces elsewhere", time.Minute, func() bool {
+		for _, e := range s.Histories() {
+			if e.Event == history.Produced && e.Unit == unit && e.Begin > began && !strings.HasPrefix(e.Process, not.Name+".") && (first == 0 || e.Begin < first) {
+				first = e.Begin
+			}
+		}
+		return first != 0
+	})
+	return time.Duration(first - began)
+}
+
+// movements counts the units that move when an executor leaves and when one comes.
+func (s *story) movements() []string {
+	s.t.Helper()
+	held := s.assignments()
+	last := s.Executors[len(s.Executors)-1]
+	its := 0
+	for _, x := range held {
+		if strings.HasPrefix(x, last.Name+":") {
+			its++
+		}
+	}
+	last.Stop()
+	harness.Await(s.t, "all units are held", time.Minute, func() bool { return len(s.assignments()) == len(held) })
+	left := s.assignments()
+	moved := differ(held, left)
+	s.AwaitHealthy(s.AddExecutor("default", s.kafka.Addr))
+	s.Put(s.t, "one-more", map[string]string{"connector.class": "VerifiableSink", "topics": "nothing", "tasks.max": "1"})
+	s.AwaitRunning(s.t, "one-more", 1)
+	came := differ(left, s.assignments())
+	return []string{fmt.Sprintf("one of four executors left: %d units moved, of %d; it held %d", moved, len(held), its), fmt.Sprintf("another came: %d units moved", came)}
+}
+
+// assignments are the executors of all units.
+func (s *story) assignments() map[string]string {
+	s.t.Helper()
+	out := map[string]string{}
+	code, text, err := harness.Call("GET", s.REST(0)+"/v1/assignments", nil)
+	if err != nil || code != 200 {
+		return out
+	}
+	for _, a := range decode[struct {
+		Assignments []struct{ Unit, Executor string }
+	}](s.t, text).Assignments {
+		if a.Executor != "" {
+			out[a.Unit] = a.Executor
+		}
+	}
+	return out
+}
+
+func differ(a, b map[string]string) (n int) {
+	for u, x := range a {
+		if b[u] != x {
+			n++
+		}
+	}
+	return n
+}
+
+// writes counts etcd's revisions in half a minute in which nothing changes.
+func (s *story) writes() string {
+	s.t.Helper()
+	revision := func() int {
+		_, text, err := harness.Call("GET", "http://"+s.Replicas[0].Ready("admin")+"/metrics", nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			if v, ok := strings.CutPrefix(line, "sluice_controlplane_store_revision "); ok {
+				f, _ := strconv.ParseFloat(v, 64) // Prometheus's form
+				return int(f)
+			}
+		}
+		return 0
+	}
+	before, began := revision(), time.Now()
+	harness.Await(s.t, "half a minute is over", time.Minute, func() bool { return time.Since(began) > 30*time.Second })
+	return fmt.Sprintf("etcd: %d writes of keys a minute while nothing changes (the renewals of leases are none)", 2*(revision()-before))
+}
