@@ -53,7 +53,7 @@ func (p *planner) loads() {
 		if s := p.sessions[a.Value.GetSession()]; s != nil {
 			s.take(u)
 			if a.Value.GetRelease() != 0 && (s.Value.GetDraining() || s.Value.GetEvicting()) {
-				p.releasing[s.ID] = true
+				p.releasing[s.ID]++
 			}
 		}
 	}

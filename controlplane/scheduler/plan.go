@@ -60,6 +60,10 @@ type want struct {
 	taskSet     string
 }
 
+// maxMoving is how many units of a session that is drained move at a time: each goes on until its turn comes, and the
+// others take no more at once than that.
+const maxMoving = 4
+
 type planner struct {
 	snap *state.Snapshot
 	now  time.Time
@@ -74,12 +78,12 @@ type planner struct {
 	sessions   map[string]*session
 	ids        []string // of sessions, sorted
 	live       int
-	releasing  map[string]bool // draining sessions that have a unit under way
+	releasing  map[string]int // units under way of each session that is drained
 }
 
 // Plan says what is to be written for the snapshot at that time.
 func Plan(snap *state.Snapshot, now time.Time, opt Options) Result {
-	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, releasing: map[string]bool{}}
+	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, releasing: map[string]int{}}
 	p.wants()
 	p.loads()
 	p.releases()
@@ -214,9 +218,8 @@ func (p *planner) assignments() {
 			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})
 		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && p.place(w) == nil:
 			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf("%s stays at %s, which an operator drains: no other executor can take it", u, a.Value.GetExecutor()))
-		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && !p.releasing[s.ID]:
-			// One by one.
-			p.releasing[s.ID] = true
+		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && p.releasing[s.ID] < maxMoving:
+			p.releasing[s.ID]++
 			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})
 		}
 	}

@@ -40,6 +40,9 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 	}
 	conf["group.id"] = "sluice-reader" // never joined: confluent-kafka-go asks for one
 	conf["isolation.level"], conf["auto.offset.reset"], conf["enable.partition.eof"] = opts.Isolation, "earliest", "true"
+	// An empty partition's end is told by an empty answer: with the default the broker keeps that back for half a second,
+	// and a source waits for it before its first record (measured on 25 partitions: 1.07 s so, 0.09 s with this).
+	conf["fetch.wait.max.ms"] = 10
 	var c consumer
 	if err := c.open(conf, 1000, opts.Logger); err != nil {
 		return err

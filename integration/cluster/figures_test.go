@@ -227,6 +227,13 @@ func (s *story) writes() string {
 		}
 		return 0
 	}
+	last, since := revision(), time.Now()
+	harness.Await(s.t, "ten seconds without a change", time.Minute, func() bool {
+		if now := revision(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 10*time.Second
+	})
 	before, began := revision(), time.Now()
 	harness.Await(s.t, "half a minute is over", time.Minute, func() bool { return time.Since(began) > 30*time.Second })
 	return fmt.Sprintf("etcd: %d writes of keys a minute while nothing changes (the renewals of leases are none)", 2*(revision()-before))

@@ -82,7 +82,7 @@ func Start(t testing.TB, o Options, bin string) *Cluster {
 		c.AwaitHealthy(x)
 	}
 	t.Cleanup(func() {
-		if dir := os.Getenv("SLUICE_KEEP_LOGS"); dir != "" && t.Failed() {
+		if dir := os.Getenv("SLUICE_KEEP_LOGS"); dir != "" {
 			_ = os.CopyFS(filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "_")), os.DirFS(c.Dir)) // for a person's eyes
 		}
 	})
