@@ -9,6 +9,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 COMMIT    := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS   := -X github.com/sluice-project/sluice/internal/version.Version=$(VERSION) -X github.com/sluice-project/sluice/internal/version.commit=$(COMMIT)
 GO        ?= go
+K8S_VALIDATE := $(CURDIR)/.cache/kubernetes-validate-1.37.0
 
 .PHONY: help
 help: ## Print this help.
@@ -41,6 +42,11 @@ guards: ## Each guard of promise 2 in, then out: the checker of histories has to
 figures: ## Measures failover, drains and memory: the figures of docs/figures.md. ROUNDS=10.
 	FIGURES=$(or $(ROUNDS),10) $(GO) test -tags integration -count=1 -timeout 3600s -run Figures -v ./integration/cluster
 
+.PHONY: verify
+verify: build $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-validate ## Render deploy/, validate it, and check it against the binaries. Needs Python 3 with venv.
+	KUSTOMIZE=$(TOOLS)/kustomize KUBERNETES_VALIDATE=$(K8S_VALIDATE)/bin/kubernetes-validate SLUICE_BIN=$(CURDIR)/bin \
+	  $(GO) test -tags verify -count=1 -timeout 600s ./deploy/verify
+
 .PHONY: bench
 bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
 	$(GO) test -run '^$$' -bench . -benchmem ./executor/... ./connectors/...
@@ -67,6 +73,14 @@ $(TOOLS)/buf:
 $(TOOLS)/golangci-lint:
 	@mkdir -p $(TOOLS)
 	cd tools && $(GO) build -o $(TOOLS)/ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(TOOLS)/kustomize:
+	@mkdir -p $(TOOLS)
+	cd tools && $(GO) build -o $(TOOLS)/kustomize sigs.k8s.io/kustomize/kustomize/v5
+
+$(K8S_VALIDATE)/bin/kubernetes-validate:
+	python3 -m venv $(K8S_VALIDATE)
+	$(K8S_VALIDATE)/bin/pip install --quiet kubernetes-validate==1.37.0
 
 $(TOOLS)/grpcurl:
 	@mkdir -p $(TOOLS)

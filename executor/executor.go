@@ -38,7 +38,7 @@ const (
 	retryKafka = time.Second
 	// kafkaTimeout bounds one attempt to look at the internal topics.
 	kafkaTimeout = 30 * time.Second
-	// Margins of the shutdown, beside what instances have.
+	// stopMargin is what of a stop's time is left for what comes after the drain.
 	stopMargin = 5 * time.Second
 )
 
@@ -240,13 +240,21 @@ func (x *Executor) Stop(ctx context.Context) error {
 	x.mu.Unlock()
 	var err error
 	if begun && !x.cfg.Alone {
-		drain, cancel := context.WithTimeout(ctx, x.cfg.Worker.TaskShutdownTimeout()+stopMargin)
+		drain, cancel := drainWithin(ctx)
 		err = x.agent.Drain(drain)
 		cancel()
 	}
 	err = errors.Join(err, x.sup.Stop(ctx), x.agent.Stop(ctx), x.group.Stop(ctx), x.offsets.Close())
 	x.admin.Close()
 	return err
+}
+
+// drainWithin leaves of the time that a stop has what comes after the drain.
+func drainWithin(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok {
+		return context.WithDeadline(ctx, end.Add(-stopMargin))
+	}
+	return context.WithCancel(ctx)
 }
 
 // Kill drops everything at once, as the death of the process would. For tests.
