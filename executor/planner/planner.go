@@ -157,9 +157,11 @@ func (in *instance) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(in.ending, cancel)()
 	var c connector
+	var failure error
 	defer func() {
-		if c != nil {
-			in.stopPlugin(ctx, c) // after an error, as Kafka Connect does
+		// After an error too, as Kafka Connect does; but one that hangs is left alone: its methods are called one at a time.
+		if c != nil && !errors.Is(failure, plugin.ErrHung) {
+			in.stopPlugin(ctx, c)
 		}
 	}()
 	in.env.Running() // of a connector: it is known and held; a failed start follows as FAILED
@@ -182,22 +184,22 @@ func (in *instance) Run(ctx context.Context) error {
 				return err
 			}
 			c = made
-			if err := in.call(ctx, "Start", func(ctx context.Context) error { return c.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) }); err != nil {
-				return in.unless(err)
+			failure = in.call(ctx, "Start", func(ctx context.Context) error { return made.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) })
+			if failure != nil {
+				return in.unless(failure)
 			}
-			if err := in.plan(ctx, c); err != nil {
-				return in.unless(err)
-			}
-			continue
-		case replan && c != nil:
-			if err := in.plan(ctx, c); err != nil {
-				return in.unless(err)
+			replan = true
+		}
+		if replan && c != nil {
+			if failure = in.plan(ctx, c); failure != nil {
+				return in.unless(failure)
 			}
 			continue
 		}
 		select {
 		case <-in.wake:
 		case <-ctx.Done():
+			return nil
 		}
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
@@ -175,4 +177,58 @@ func TestPlanner_ARaisedErrorFailsTheConnector(t *testing.T) {
 		t.Error(err)
 	}
 	await(t, "the plugin is stopped", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.stopped == 1 })
+}
+
+// hungConnector hangs in one of its methods until the test is over, and notes where another was called meanwhile.
+type hungConnector struct {
+	testConnector
+	method  string
+	release chan struct{}
+	hanging atomic.Bool
+	overlap atomic.Bool
+}
+
+func (c *hungConnector) at(method string) {
+	if c.hanging.Load() {
+		c.overlap.Store(true)
+	}
+	if c.method == method {
+		c.hanging.Store(true)
+		<-c.release
+		c.hanging.Store(false)
+	}
+}
+
+func (c *hungConnector) Start(ctx context.Context, cc connectors.ConnectorContext, config map[string]string) error {
+	c.at("Start")
+	return c.testConnector.Start(ctx, cc, config)
+}
+
+func (c *hungConnector) TaskConfigs(ctx context.Context, n int) ([]map[string]string, error) {
+	c.at("TaskConfigs")
+	return c.testConnector.TaskConfigs(ctx, n)
+}
+
+func (c *hungConnector) Stop(ctx context.Context) error {
+	c.at("Stop")
+	return c.testConnector.Stop(ctx)
+}
+
+// A plugin's methods are called one at a time (connectors.SourceConnector): of one that hangs nothing more is asked.
+func TestPlanner_AHungPluginIsLeftAloneAndNeverCalledBesideItsHungCall(t *testing.T) {
+	for _, method := range []string{"Start", "TaskConfigs"} {
+		t.Run(method, func(t *testing.T) {
+			c, s := &hungConnector{method: method, release: make(chan struct{})}, &submitted{}
+			defer close(c.release)
+			p := connectors.Plugin{Class: "org.XConnector", Version: "1", Type: connectors.Source, NewSource: func() connectors.SourceConnector { return c }}
+			f := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Submit: s.submit, CallTimeout: 50 * time.Millisecond, Clock: clock.Real()})
+			_, done := begin(t, f, nil)
+			if err := <-done; !errors.Is(err, plugin.ErrHung) {
+				t.Errorf("%v, want ErrHung", err)
+			}
+			if c.overlap.Load() {
+				t.Error("the plugin was called while another call of it hung")
+			}
+		})
+	}
 }
