@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/cmd/internal/process"
-	"github.com/sluice-project/sluice/connectors/builtin/all"
 	"github.com/sluice-project/sluice/executor"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -49,7 +48,7 @@ func composeExecutor(ctx context.Context, s process.Settings, c clock.Clock, log
 	if err != nil {
 		return nil, err
 	}
-	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: all.Plugins(), Clock: c, Logger: log}
+	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins(), Clock: c, Logger: log}
 	if conf.Advertise == "" {
 		conf.Advertise = process.Advertised(adm.Addr())
 	}

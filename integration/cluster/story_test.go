@@ -235,6 +235,7 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	trickling, stop := context.WithCancel(t.Context())
 	wait := s.trickle(trickling)
 	users := s.users(trickling)
+	scaled := s.scale(trickling)
 
 	step := func(what string, f func()) {
 		began := time.Now()
@@ -242,6 +243,9 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 		s.awaitLines(min(s.sofar()+1000, s.lines), 2*time.Minute) // some of them are written only now
 		t.Logf("%-60s %6.1f s", what, time.Since(began).Seconds())
 	}
+	s.kafka.Produce("outside", "first")
+	s.Put(t, "outside", map[string]string{"connector.class": "FileStreamSink", "file": filepath.Join(s.dir, "outside.txt"), "topics": "outside", "tasks.max": "1"})
+	s.AwaitRunning(t, "outside", 1)
 	step("kill -9 of the executor of a source", func() {
 		x := s.holder("src-0")
 		x.Kill()
@@ -263,14 +267,20 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 		s.awaitLines(s.sofar(), time.Minute)
 		s.Etcd[0].Start()
 	})
-	step("all replicas away for longer than a lease", func() {
+	step("all replicas away for a minute", func() {
 		before := starts(s.Histories())
 		for _, r := range s.Replicas {
 			r.Kill()
 		}
 		away := time.Now()
-		// Sinks go on all the while: what is in the topics arrives.
-		harness.Await(t, "a third of a minute is over", time.Minute, func() bool { return time.Since(away) > 20*time.Second })
+		harness.Await(t, "half a minute is over", time.Minute, func() bool { return time.Since(away) > 30*time.Second })
+		// Sinks go on all the while: what others write into the topic arrives.
+		s.kafka.Produce("outside", "written while there was no control plane")
+		harness.Await(t, "a sink wrote what came while there was no control plane", 30*time.Second, func() bool {
+			b, err := os.ReadFile(filepath.Join(s.dir, "outside.txt"))
+			return err == nil && strings.Contains(string(b), "while there was no control plane")
+		})
+		harness.Await(t, "a minute is over", time.Minute, func() bool { return time.Since(away) > time.Minute })
 		for _, r := range s.Replicas {
 			r.Start()
 		}
@@ -311,8 +321,7 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	})
 	step("an executor cut off from Kafka, not from the control plane", func() {
 		s.kafka.Proxy.Cut()
-		away := time.Now()
-		harness.Await(t, "ten seconds are over", time.Minute, func() bool { return time.Since(away) > 10*time.Second })
+		s.pass(10 * time.Second)
 		s.kafka.Proxy.Heal()
 	})
 	before := 0
@@ -340,6 +349,7 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	stop()
 	wait()
 	users()
+	scaled()
 	s.more(s.lines - s.sofar())
 	twice := s.awaitLines(s.lines, 3*time.Minute)
 	t.Logf("%d lines arrived; %d came twice, %d of them since the roll began", lanes*s.lines, twice, twice-before)
@@ -349,6 +359,67 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	s.check()
 	for _, p := range s.Executors {
 		p.Stop()
+	}
+}
+
+// scale changes a connector of twelve source partitions from 2 to 5 tasks and back until ctx ends; in the end each
+// partition has to be whole. The history says whether one was ever read by two.
+func (s *story) scale(ctx context.Context) (wait func()) {
+	config := map[string]string{"connector.class": "PartitionedSource", "topic": "partitioned", "tasks.max": "2"}
+	s.Put(s.t, "scaled", config)
+	s.AwaitRunning(s.t, "scaled", 2)
+	done, times := make(chan struct{}), 0
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(3 * time.Second)
+		defer tick.Stop()
+		for ; ; times++ {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			config["tasks.max"] = []string{"5", "2"}[times%2]
+			_, _, _ = harness.Call("PUT", s.REST(times%2)+"/connectors/scaled/config", config) // refused while nobody is there: it comes again
+		}
+	}()
+	return func() {
+		<-done
+		config["tasks.max"] = "3"
+		s.Put(s.t, "scaled", config)
+		s.AwaitRunning(s.t, "scaled", 3)
+		if code, text, err := harness.Call("PUT", s.REST(0)+"/connectors/scaled/stop", nil); err != nil || code != 204 {
+			s.t.Fatal(code, text, err)
+		}
+		harness.Await(s.t, "scaled is stopped", time.Minute, func() bool {
+			st, ok := s.Status("scaled")
+			return ok && st.Connector.State == "STOPPED" && len(st.Tasks) == 0
+		})
+		readers := map[string]bool{}
+		for _, e := range s.Histories() {
+			if e.Event == history.Produced && strings.HasPrefix(e.Unit, "task:scaled/") {
+				readers[e.Unit+" "+e.Epoch] = true
+			}
+		}
+		out := s.kafka.Tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.kafka.Addr, "--topic", "partitioned", "--from-beginning", "--timeout-ms", "5000")
+		next, twice := map[string]int{}, 0
+		for line := range strings.Lines(out) {
+			var p string
+			var n int
+			if _, err := fmt.Sscan(line, &p, &n); err != nil || len(p) > 2 {
+				continue // the tool's own words
+			}
+			switch {
+			case n == next[p]:
+				next[p]++
+			case n < next[p]:
+				twice++
+			default:
+				s.t.Errorf("source partition %s: %d comes after %d: records between are lost", p, n, next[p]-1)
+				next[p] = n + 1
+			}
+		}
+		s.t.Logf("scaled %d times, %d readers: %d source partitions, %d of partition 0, %d came twice", times, len(readers), len(next), next["0"], twice)
 	}
 }
 

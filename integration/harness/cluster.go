@@ -40,11 +40,11 @@ type Cluster struct {
 	o              Options
 }
 
-// Binaries builds all programs into a directory that lives as long as the test.
+// Binaries builds all programs, the executor with PartitionedSource, into a directory that lives as long as the test.
 func Binaries(t testing.TB, root string) string {
 	t.Helper()
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/", "./cmd/...", "./integration/harness/etcdmember")
+	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "faults", "-o", bin+"/", "./cmd/...", "./integration/harness/etcdmember")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)

@@ -110,6 +110,18 @@ func listens(addr string) bool {
 	return err == nil
 }
 
+// Produce writes one record.
+func (k *Kafka) Produce(topic, value string) {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.t.Context()), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "java", "-Xmx256m", "-cp", k.jars+"/*", "org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", k.Addr, "--topic", topic)
+	cmd.Stdin = strings.NewReader(value + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		k.t.Fatalf("producing to %s: %v\n%s", topic, err, out)
+	}
+}
+
 // Tool runs one of Kafka's console tools by its class.
 func (k *Kafka) Tool(class string, args ...string) string {
 	k.t.Helper()
