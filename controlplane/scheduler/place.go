@@ -16,10 +16,20 @@ type session struct {
 	connector map[string]int
 }
 
-// takes says whether it may be given units at all.
-func (s *session) takes() bool {
+// open says whether it may be given units at all.
+func (s *session) open() bool {
 	v := s.Value
-	return v.GetReplica() != "" && v.GetLostSinceMs() == 0 && !v.GetDraining() && !v.GetCordoned() && (v.GetCapacity() == 0 || s.units < int(v.GetCapacity()))
+	return v.GetReplica() != "" && v.GetLostSinceMs() == 0 && !v.GetDraining() && !v.GetCordoned()
+}
+
+// takes says whether it has room for one more.
+func (s *session) takes() bool {
+	return s.open() && (s.Value.GetCapacity() == 0 || s.units < int(s.Value.GetCapacity()))
+}
+
+// runs says whether it may be given a unit that is counted in its load already.
+func (s *session) runs(w want) bool {
+	return s.open() && s.has(w.plugin) && (w.pool == "" || s.Value.GetPool() == w.pool)
 }
 
 func (s *session) take(u unit.ID) {
@@ -46,15 +56,21 @@ func (s *session) has(class string) bool {
 func (p *planner) loads() {
 	for id, s := range p.snap.Sessions {
 		p.sessions[id] = &session{Session: s, connector: map[string]int{}}
+		if s.Value.GetDraining() || s.Value.GetEvicting() {
+			p.drains[id] = &drain{}
+		}
 		p.live++
 	}
 	p.ids = slices.Sorted(maps.Keys(p.sessions))
 	for u, a := range p.snap.Assignments {
 		if s := p.sessions[a.Value.GetSession()]; s != nil {
 			s.take(u)
-			if a.Value.GetRelease() != 0 && (s.Value.GetDraining() || s.Value.GetEvicting()) {
-				p.releasing[s.ID]++
+			if d := p.drains[s.ID]; d != nil {
+				d.count(a)
 			}
+		}
+		if s := p.sessions[a.Value.GetSuccessor()]; s != nil && s.ID != a.Value.GetSession() {
+			s.take(u)
 		}
 	}
 }
@@ -65,7 +81,7 @@ func (p *planner) place(w want) *session {
 	var best *session
 	for _, id := range p.ids {
 		s := p.sessions[id]
-		if !s.takes() || !s.has(w.plugin) || w.pool != "" && s.Value.GetPool() != w.pool {
+		if !s.takes() || !s.runs(w) {
 			continue
 		}
 		if best == nil || cmp.Or(cmp.Compare(s.connector[w.unit.Name], best.connector[w.unit.Name]), cmp.Compare(s.units, best.units)) < 0 {

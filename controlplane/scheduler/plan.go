@@ -58,11 +58,8 @@ type want struct {
 	incarnation int64
 	fingerprint []byte
 	taskSet     string
+	paused      bool
 }
-
-// maxMoving is how many units of a session that is drained move at a time: each goes on until its turn comes, and the
-// others take no more at once than that.
-const maxMoving = 4
 
 type planner struct {
 	snap *state.Snapshot
@@ -78,12 +75,15 @@ type planner struct {
 	sessions   map[string]*session
 	ids        []string // of sessions, sorted
 	live       int
-	releasing  map[string]int // units under way of each session that is drained
+	drains     map[string]*drain // of the sessions that are drained
+	// freed are the units whose release this plan consumes and that nothing is owed for, each with the session that
+	// was made ready to follow: they are granted in the same plan.
+	freed map[unit.ID]string
 }
 
 // Plan says what is to be written for the snapshot at that time.
 func Plan(snap *state.Snapshot, now time.Time, opt Options) Result {
-	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, releasing: map[string]int{}}
+	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, drains: map[string]*drain{}, freed: map[unit.ID]string{}}
 	p.wants()
 	p.loads()
 	p.releases()
@@ -121,7 +121,7 @@ func (p *planner) wants() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.snap.Connectors)) {
 		c := p.snap.Connectors[name]
-		base := want{pool: c.Value.GetPool(), plugin: c.Value.GetPluginClass(), incarnation: c.Incarnation}
+		base := want{pool: c.Value.GetPool(), plugin: c.Value.GetPluginClass(), incarnation: c.Incarnation, paused: c.Value.GetTargetState() == sluicev1.TargetState_TARGET_STATE_PAUSED}
 		planner := base
 		planner.unit, planner.class = unit.Connector(name), sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE
 		add(planner)
@@ -171,6 +171,8 @@ func (p *planner) releases() {
 			if r.Value.GetPredecessorUnfenced() {
 				act.Lapsed = p.lapsedValue(a)
 				act.Lapsed.FenceOwed = true
+			} else if p.snap.Lapsed[u] == nil {
+				p.freed[u] = a.Value.GetSuccessor()
 			}
 		}
 		p.do(act)
@@ -213,14 +215,8 @@ func (p *planner) assignments() {
 			}
 		case !fits && a.Value.GetRelease() != int32(sluicev1.ReleaseMode_RELEASE_MODE_LEAVE):
 			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_LEAVE})
-		case fits && s.Value.GetDraining() && a.Value.GetRelease() == 0 && p.place(w) == nil:
-			// Nobody can take it: its holder goes all the same, and a clean release lets the next one start at once.
-			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})
-		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && p.place(w) == nil:
-			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf("%s stays at %s, which an operator drains: no other executor can take it", u, a.Value.GetExecutor()))
-		case fits && (s.Value.GetDraining() || s.Value.GetEvicting()) && a.Value.GetRelease() == 0 && p.releasing[s.ID] < maxMoving:
-			p.releasing[s.ID]++
-			p.do(state.RequestRelease{Unit: u, Mod: a.ModRevision, Mode: sluicev1.ReleaseMode_RELEASE_MODE_MOVE})
+		case fits && p.drains[s.ID] != nil && a.Value.GetRelease() == 0:
+			p.move(a, w, s)
 		}
 	}
 }
@@ -299,7 +295,8 @@ func (p *planner) grants() {
 	n := 0
 	for _, u := range p.order {
 		w := p.want[u]
-		if p.snap.Assignments[u] != nil {
+		successor, freed := p.freed[u]
+		if p.snap.Assignments[u] != nil && !freed {
 			continue
 		}
 		l := p.snap.Lapsed[u]
@@ -320,12 +317,14 @@ func (p *planner) grants() {
 			p.again(p.now.Add(time.Second))
 			return
 		}
-		s := p.place(w)
-		if s == nil {
-			p.out.Unplaced++
-			continue
+		s := p.sessions[successor]
+		if s == nil || !s.runs(w) {
+			if s = p.place(w); s == nil {
+				p.out.Unplaced++
+				continue
+			}
+			s.take(u) // the successor's load has it already
 		}
-		s.take(u)
 		n++
 		g := state.Grant{Unit: u, SessionMod: s.ModRevision, Value: &storev1.Assignment{
 			Executor: s.Value.GetExecutor(), Session: s.ID, Class: w.class, Incarnation: w.incarnation, Fingerprint: w.fingerprint,

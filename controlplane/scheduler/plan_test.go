@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/sluice-project/sluice/controlplane/state"
@@ -93,6 +94,11 @@ func (m *model) step(t interface{ Fatalf(string, ...any) }) Result {
 			m.snap.Assignments[a.Unit] = &state.Assignment{Unit: a.Unit, Epoch: lease.Epoch{Revision: rev}, ModRevision: rev, Value: a.Value}
 		case state.RequestRelease:
 			m.edit(a.Unit, func(v *storev1.Assignment) { v.Release = int32(a.Mode) })
+		case state.SetSuccessor:
+			if s := m.snap.Sessions[a.Session]; s == nil || s.Value.GetDraining() || s.Value.GetCordoned() || a.Session == m.snap.Assignments[a.Unit].Value.GetSession() {
+				t.Fatalf("%s cannot follow on %s", a.Session, a.Unit)
+			}
+			m.edit(a.Unit, func(v *storev1.Assignment) { v.Successor, v.SuccessorSinceMs = a.Session, a.SinceMS })
 		case state.MarkSettling:
 			m.edit(a.Unit, func(v *storev1.Assignment) { v.SettlingSinceMs = a.SinceMS })
 		case state.Lapse:
@@ -140,8 +146,7 @@ func (m *model) quiet(t interface{ Fatalf(string, ...any) }, g state.Grant) {
 
 func (m *model) edit(u unit.ID, f func(*storev1.Assignment)) {
 	old := m.snap.Assignments[u]
-	v := &storev1.Assignment{Executor: old.Value.Executor, Session: old.Value.Session, Class: old.Value.Class, Incarnation: old.Value.Incarnation,
-		Fingerprint: old.Value.Fingerprint, Release: old.Value.Release, SettlingSinceMs: old.Value.SettlingSinceMs, PredecessorUnfenced: old.Value.PredecessorUnfenced}
+	v := proto.CloneOf(old.Value)
 	f(v)
 	m.snap.Assignments[u] = &state.Assignment{Unit: u, Epoch: old.Epoch, ModRevision: m.rev(), Value: v}
 }
@@ -151,6 +156,16 @@ func (m *model) release(u unit.ID) {
 	m.snap.Releases[u] = &state.Release{Unit: u, Epoch: m.snap.Assignments[u].Epoch, ModRevision: m.rev(), Value: &storev1.Release{Outcome: 1}}
 }
 
+// ready has every successor that was named say that it is ready.
+func (m *model) ready() {
+	for u, a := range m.snap.Assignments {
+		if a.Value.GetSuccessor() != "" && !a.Value.GetSuccessorReady() {
+			m.edit(u, func(v *storev1.Assignment) { v.SuccessorReady = true })
+		}
+	}
+}
+
+// holders are the sessions that hold units.
 func (m *model) holders() map[unit.ID]string {
 	out := map[unit.ID]string{}
 	for u, a := range m.snap.Assignments {
@@ -190,15 +205,6 @@ func TestPlan_AJoiningExecutorMovesNothing(t *testing.T) {
 	}
 }
 
-// held are the holders of all units.
-func (m *model) held() map[unit.ID]string {
-	out := map[unit.ID]string{}
-	for u, a := range m.snap.Assignments {
-		out[u] = a.Value.GetSession()
-	}
-	return out
-}
-
 func TestPlan_LeavingMovesTheUnitsOfTheLeavingOneAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel()
@@ -209,7 +215,7 @@ func TestPlan_LeavingMovesTheUnitsOfTheLeavingOneAlone(t *testing.T) {
 			m.connector(fmt.Sprint("c", i), exclusive, slices.Repeat([]byte{byte(i)}, rapid.IntRange(0, 6).Draw(t, "tasks"))...)
 		}
 		m.step(t)
-		before := m.held()
+		before := m.holders()
 		leaving := m.snap.Sessions["s0"]
 		if rapid.Bool().Draw(t, "by the operator") {
 			leaving.Value.Cordoned, leaving.Value.Evicting = true, true
@@ -218,6 +224,11 @@ func TestPlan_LeavingMovesTheUnitsOfTheLeavingOneAlone(t *testing.T) {
 		}
 		for range 4 * len(before) {
 			m.step(t)
+			if rapid.Bool().Draw(t, "ready") {
+				m.ready()
+			} else {
+				m.now = m.now.Add(prepareFor)
+			}
 			for u, a := range m.snap.Assignments {
 				if a.Value.GetRelease() != 0 {
 					if a.Value.GetSession() != "s0" {
@@ -227,13 +238,13 @@ func TestPlan_LeavingMovesTheUnitsOfTheLeavingOneAlone(t *testing.T) {
 				}
 			}
 		}
-		for u, s := range m.held() {
+		for u, s := range m.holders() {
 			if s == "s0" || before[u] != "s0" && before[u] != s {
 				t.Fatalf("%s is at %s, and was at %s", u, s, before[u])
 			}
 		}
-		if len(m.held()) != len(before) {
-			t.Fatalf("%d units are held, of %d", len(m.held()), len(before))
+		if len(m.holders()) != len(before) {
+			t.Fatalf("%d units are held, of %d", len(m.holders()), len(before))
 		}
 	})
 }
@@ -243,14 +254,14 @@ func TestPlan_ACordonedExecutorKeepsWhatItHasAndGetsNothing(t *testing.T) {
 	s := m.session("a")
 	m.connector("c", fenced, 1)
 	m.step(t)
-	before := m.held()
+	before := m.holders()
 	s.Value.Cordoned = true
 	m.connector("d", fenced, 1)
 	if r := m.step(t); r.Unplaced == 0 {
 		t.Fatal("units were placed on a cordoned executor")
 	}
 	for u, s := range before {
-		if m.held()[u] != s || m.snap.Assignments[u].Value.GetRelease() != 0 {
+		if m.holders()[u] != s || m.snap.Assignments[u].Value.GetRelease() != 0 {
 			t.Fatalf("%s was touched", u)
 		}
 	}
@@ -390,7 +401,7 @@ func TestPlan_KeepsItsPromisesOnAnyHistory(t *testing.T) {
 		m := newModel()
 		next := 0
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 8).Draw(t, "event") {
+			switch rapid.IntRange(0, 9).Draw(t, "event") {
 			case 0:
 				next++
 				m.session(fmt.Sprintf("s%d", next))
@@ -416,6 +427,8 @@ func TestPlan_KeepsItsPromisesOnAnyHistory(t *testing.T) {
 				}
 			case 6:
 				m.now = m.now.Add(20 * time.Second)
+			case 7:
+				m.ready()
 			default:
 				m.step(t)
 			}

@@ -346,6 +346,27 @@ func TestAttach_AFenceReportClearsTheMark(t *testing.T) {
 	}
 }
 
+func TestAttach_ASuccessorIsToldToPrepareAndItsReadinessIsNotedOnce(t *testing.T) {
+	st := newFakeStore()
+	r := newReplica(t, "r1", st)
+	st.connector("a", 1)
+	e := r.attach(t, hi("s2", 1, "x2:1"))
+	e.welcome()
+	e.desired()
+	u := unit.Task("a", 0)
+	ep := st.assign(u, "s1", "x1:1", func(a *storev1.Assignment) {
+		a.Successor, a.SuccessorSinceMs, a.Release = "s2", 1, int32(sluicev1.ReleaseMode_RELEASE_MODE_MOVE)
+	})
+	d := e.desired().GetUnits()
+	if len(d) != 1 || !d[0].GetPrepare() || d[0].GetRelease() != 0 || d[0].GetConnectorConfig() == nil || d[0].GetEpoch().GetRevision() != ep.Revision {
+		t.Fatalf("%v", d)
+	}
+	for _, rev := range []int64{ep.Revision - 1, ep.Revision} { // the first is of an earlier holder
+		e.send(&sluicev1.AttachRequest{Message: &sluicev1.AttachRequest_Prepared{Prepared: &sluicev1.Prepared{Unit: u.String(), Epoch: &sluicev1.Epoch{Revision: rev}}}})
+	}
+	await(t, "it is noted", func() bool { return st.View().Assignments[u].Value.GetSuccessorReady() })
+}
+
 func TestAttach_RefusesABadHelloAndChangesNothing(t *testing.T) {
 	st := newFakeStore()
 	r := newReplica(t, "r1", st)

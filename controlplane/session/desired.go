@@ -57,6 +57,9 @@ func desired(view *state.Snapshot, assignments []*state.Assignment, session stri
 			incarnation: v.GetIncarnation(), fingerprint: string(v.GetFingerprint()),
 			unfenced: v.GetPredecessorUnfenced(), prepare: v.GetSession() != session,
 		}}
+		if w.prepare {
+			w.release = sluicev1.ReleaseMode_RELEASE_MODE_UNSPECIFIED // its holder's
+		}
 		if a.Unit.Kind != unit.KindSystem {
 			w.describe(view.Connectors[a.Unit.Connector()], v.GetTaskSet())
 		}

@@ -269,6 +269,17 @@ func (f *fakeStore) ClearUnfenced(_ context.Context, u unit.ID, e lease.Epoch) e
 	return nil
 }
 
+func (f *fakeStore) SuccessorReady(_ context.Context, u unit.ID, e lease.Epoch, session string) error {
+	f.change(func(s *state.Snapshot, rev int64) {
+		if a := s.Assignments[u]; a != nil && a.Epoch == e && a.Value.GetSuccessor() == session {
+			v := proto.CloneOf(a.Value)
+			v.SuccessorReady = true
+			s.Assignments[u] = &state.Assignment{Unit: u, Epoch: e, ModRevision: rev, Value: v}
+		}
+	})
+	return nil
+}
+
 func (f *fakeStore) Rebind(_ context.Context, u unit.ID, e lease.Epoch, oldSession, newSession, executor string) (bool, error) {
 	done := false
 	f.change(func(s *state.Snapshot, rev int64) {

@@ -77,6 +77,8 @@ func (r *reporter) take(ctx context.Context, m *sluicev1.AttachRequest) {
 		r.fence(ctx, m.Fence)
 	case *sluicev1.AttachRequest_Drain:
 		r.drain(ctx)
+	case *sluicev1.AttachRequest_Prepared:
+		r.prepared(ctx, m.Prepared)
 	}
 }
 
@@ -142,6 +144,17 @@ func (r *reporter) fence(ctx context.Context, f *sluicev1.FenceReport) {
 	}
 	e := epoch(f.GetEpoch())
 	r.persist(ctx, func(ctx context.Context) error { return r.st.server.store.ClearUnfenced(ctx, u, e) })
+}
+
+func (r *reporter) prepared(ctx context.Context, p *sluicev1.Prepared) {
+	u, err := unit.Parse(p.GetUnit())
+	if err != nil {
+		return
+	}
+	e := epoch(p.GetEpoch())
+	r.persist(ctx, func(ctx context.Context) error {
+		return r.st.server.store.SuccessorReady(ctx, u, e, r.st.hello.GetSession())
+	})
 }
 
 func (r *reporter) drain(ctx context.Context) {

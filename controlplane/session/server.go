@@ -41,6 +41,7 @@ type Reports interface {
 	WriteRelease(ctx context.Context, u unit.ID, e lease.Epoch, outcome int32, predecessorUnfenced bool) error
 	WriteStatuses(ctx context.Context, statuses []store.StatusWrite) error
 	ClearUnfenced(ctx context.Context, u unit.ID, e lease.Epoch) error
+	SuccessorReady(ctx context.Context, u unit.ID, e lease.Epoch, session string) error
 	Rebind(ctx context.Context, u unit.ID, e lease.Epoch, oldSession, newSession, executor string) (bool, error)
 }
 

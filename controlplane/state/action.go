@@ -59,11 +59,12 @@ type MarkSettling struct {
 	SinceMS int64
 }
 
-// SetSuccessor names or, empty, clears the session that is made ready to follow.
+// SetSuccessor names the session that is made ready to follow.
 type SetSuccessor struct {
 	Unit    unit.ID
 	Mod     int64
 	Session string
+	SinceMS int64
 }
 
 // PutStatus writes a status that the leader reports itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -42,10 +43,11 @@ func (s step) bytes() (n int) {
 func (s *Store) Apply(ctx context.Context, g Guard, actions []state.Action) error {
 	view := s.View()
 	var batch []step
-	ops, size := 0, 0
+	ops, size, written := 0, 0, map[string]bool{}
 	flush := func() error {
 		err := s.applyBatch(ctx, g, batch)
 		batch, ops, size = nil, 0, 0
+		clear(written)
 		return err
 	}
 	for _, a := range actions {
@@ -62,10 +64,15 @@ func (s *Store) Apply(ctx context.Context, g Guard, actions []state.Action) erro
 		if len(st.ops) == 0 {
 			continue
 		}
-		if ops+len(st.ops)+len(st.compares) > maxTxnOps || size+st.bytes() > maxTxnBytes {
+		// A unit that is released and granted again has two transactions: the key has to be gone in between.
+		again := slices.ContainsFunc(st.ops, func(op Op) bool { return written[op.Key] })
+		if again || ops+len(st.ops)+len(st.compares) > maxTxnOps || size+st.bytes() > maxTxnBytes {
 			if err := flush(); err != nil {
 				return err
 			}
+		}
+		for _, op := range st.ops {
+			written[op.Key] = true
 		}
 		batch = append(batch, st)
 		ops += len(st.ops) + len(st.compares)
@@ -126,7 +133,9 @@ func (s *Store) step(view *state.Snapshot, a state.Action) (step, error) {
 	case state.MarkSettling:
 		return s.editAssignment(view.Assignments[a.Unit], a.Mod, func(v *storev1.Assignment) { v.SettlingSinceMs = a.SinceMS })
 	case state.SetSuccessor:
-		return s.editAssignment(view.Assignments[a.Unit], a.Mod, func(v *storev1.Assignment) { v.Successor = a.Session })
+		return s.editAssignment(view.Assignments[a.Unit], a.Mod, func(v *storev1.Assignment) {
+			v.Successor, v.SuccessorSinceMs, v.SuccessorReady = a.Session, a.SinceMS, false
+		})
 	case state.Lapse:
 		key := s.keys.assignment(a.Unit)
 		op, err := put(s.keys.lapsed(a.Unit), a.Value, 0)

@@ -236,6 +236,17 @@ func (s *Store) ClearUnfenced(ctx context.Context, u unit.ID, e lease.Epoch) err
 	return err
 }
 
+// SuccessorReady notes that the session which is to follow on an assignment is ready. Nothing where the epoch is
+// stale, or where another is to follow meanwhile.
+func (s *Store) SuccessorReady(ctx context.Context, u unit.ID, e lease.Epoch, session string) error {
+	_, err := s.changeAssignment(ctx, u, e, func(v *storev1.Assignment) ([]Compare, bool) {
+		write := v.GetSuccessor() == session && !v.GetSuccessorReady()
+		v.SuccessorReady = true
+		return nil, write
+	})
+	return err
+}
+
 // Rebind gives an assignment of a session that is gone to the executor's new one: adoption. The epoch
 // stays, and nothing restarts. false where the assignment is another, or the old session lives.
 func (s *Store) Rebind(ctx context.Context, u unit.ID, e lease.Epoch, oldSession, newSession, executor string) (bool, error) {

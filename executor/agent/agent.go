@@ -25,8 +25,12 @@ import (
 // ErrEpochOver is returned by Confirm where the unit is desired with another epoch, or not at all.
 var ErrEpochOver = errors.New("agent: the epoch is over")
 
-// errLapsed ends a session.
-var errLapsed = errors.New("agent: the session has lapsed")
+var (
+	// errLapsed ends a session.
+	errLapsed = errors.New("agent: the session has lapsed")
+	// errRefused ends a stream, until somebody sees to its reason.
+	errRefused = errors.New("agent: the control plane refused the stream")
+)
 
 // Config is what an agent needs.
 type Config struct {
@@ -48,18 +52,24 @@ type Config struct {
 
 // Agent keeps the session. Safe for concurrent use.
 type Agent struct {
-	cfg      Config
-	client   sluicev1.SessionServiceClient
-	beats    sluicev1.SessionServiceClient
-	group    *run.Group
-	sup      *supervisor.Supervisor
-	process  string
-	notify   chan struct{} // the writer has something
-	draining bool
+	cfg     Config
+	client  sluicev1.SessionServiceClient
+	beats   sluicev1.SessionServiceClient
+	group   *run.Group
+	sup     *supervisor.Supervisor
+	process string
+	notify  chan struct{} // the writer has something
+
+	tell  sync.Mutex    // held by who tells the supervisor anything; before mu
+	ran   bool          // what the supervisor was last told of the right
+	ended time.Duration // boot time at which the right ended; 0 while it runs, or before it first did
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and made anew whenever something below changes
+	draining bool
 	session  string
+	opened   bool // the session was welcomed
+	lapsed   bool // and is over
 	previous string
 	stream   uint64
 	times    lease.Times
@@ -73,7 +83,8 @@ type Agent struct {
 	statuses map[unit.ID]*sluicev1.UnitStatus
 	dirty    map[unit.ID]bool
 	fences   map[unit.ID]lease.Epoch
-	drop     context.CancelFunc // ends the present stream
+	ready    map[unit.ID]lease.Epoch // to be told: units made ready, with the epochs of their holders
+	drop     context.CancelFunc      // ends the present stream
 }
 
 // New returns an agent; Start begins its session.
@@ -82,7 +93,7 @@ func New(cfg Config) *Agent {
 		group: run.New(context.Background(), "agent"), process: uuid.NewString(), notify: make(chan struct{}, 1), changed: make(chan struct{}),
 		times: lease.DefaultTimes(), static: time.Hour, right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*sluicev1.DesiredUnit{},
 		over: map[unit.ID]lease.Epoch{}, releases: map[unit.ID]*sluicev1.Release{}, statuses: map[unit.ID]*sluicev1.UnitStatus{},
-		dirty: map[unit.ID]bool{}, fences: map[unit.ID]lease.Epoch{}, drop: func() {}}
+		dirty: map[unit.ID]bool{}, fences: map[unit.ID]lease.Epoch{}, ready: map[unit.ID]lease.Epoch{}, drop: func() {}}
 }
 
 // Start runs the session for a supervisor.
@@ -207,43 +218,47 @@ func (a *Agent) Fenced(u unit.ID, e lease.Epoch) {
 func (a *Agent) Released(r supervisor.Released) {
 	a.mu.Lock()
 	a.releases[r.Unit] = &sluicev1.Release{Unit: r.Unit.String(), Epoch: epochTo(r.Epoch), Outcome: r.Outcome, PredecessorUnfenced: r.PredecessorUnfenced && a.fences[r.Unit] != r.Epoch}
-	a.over[r.Unit] = r.Epoch
+	if r.Epoch.Compare(a.over[r.Unit]) > 0 {
+		a.over[r.Unit] = r.Epoch
+	}
 	delete(a.fences, r.Unit)
 	a.change()
 	a.mu.Unlock()
 	a.poke()
 }
 
-// watch tells the supervisor of the right.
+// Prepared implements supervisor.Control.
+func (a *Agent) Prepared(u unit.ID, e lease.Epoch) {
+	a.mu.Lock()
+	a.ready[u] = e
+	a.mu.Unlock()
+	a.poke()
+}
+
+// watch looks at the right whenever something changes, and often enough to see wall time jump.
 func (a *Agent) watch(ctx context.Context) error {
 	was := false
-	var ended time.Duration // boot time at which the right ended; 0 while it runs, or before it first did
 	for {
 		a.mu.Lock()
-		left, whole, changed, drop, static := a.rightLeft(), a.whole, a.changed, a.drop, a.static
-		if left <= 0 && was {
-			a.whole = false // only a set that comes from now on counts
-			whole = false
-		}
+		changed := a.changed
 		a.mu.Unlock()
-		if left <= 0 && was {
-			a.cfg.Logger.Warn("the right to run units has ended: no heartbeat was acknowledged in time")
-			drop()
-		}
-		if left > 0 && !was {
-			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightRuns)
-		}
-		a.sup.Right(left > 0, whole)
+		a.tell.Lock()
+		left := a.settle()
+		a.tell.Unlock()
+		// Said only now, without a lock: a log that hangs holds nothing up.
 		switch {
-		case left > 0:
-			ended = 0
-		case was:
-			ended = a.cfg.Clock.Boot()
+		case left > 0 && !was:
+			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightRuns)
+		case left <= 0 && was:
+			a.cfg.Logger.Warn("the right to run units has ended: no heartbeat was acknowledged in time")
 			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightOver)
 		}
-		a.sup.Expire(ended > 0 && a.cfg.Clock.Boot()-ended > static)
 		was = left > 0
-		t := a.cfg.Clock.NewTimer(max(left, time.Second))
+		wait := time.Second
+		if left > 0 {
+			wait = min(left, wait)
+		}
+		t := a.cfg.Clock.NewTimer(wait)
 		select {
 		case <-changed:
 		case <-t.C():
@@ -255,19 +270,68 @@ func (a *Agent) watch(ctx context.Context) error {
 	}
 }
 
+// settle tells the supervisor how things stand, and returns how long the right runs. Under tell.
+func (a *Agent) settle() time.Duration {
+	a.mu.Lock()
+	left, static, drop := a.rightLeft(), a.static, func() {}
+	if left <= 0 && a.ran {
+		a.whole, drop = false, a.drop // only a set that comes from now on counts
+		a.change()
+	}
+	whole := a.whole
+	a.mu.Unlock()
+	a.sup.Right(left > 0, left > 0 && whole)
+	drop()
+	now := a.cfg.Clock.Boot()
+	switch {
+	case left > 0:
+		a.ended = 0
+	case a.ran:
+		a.ended = now
+	}
+	a.sup.Expire(a.ended > 0 && now-a.ended > static)
+	a.ran = left > 0
+	return left
+}
+
+// lose has f take away, under mu, what the supervisor may count on; it knows when lose returns.
+func (a *Agent) lose(f func()) {
+	a.tell.Lock()
+	defer a.tell.Unlock()
+	a.mu.Lock()
+	f()
+	a.change()
+	a.mu.Unlock()
+	a.settle()
+}
+
+// lapse ends what the present session gives.
+func (a *Agent) lapse() {
+	a.lose(func() {
+		a.right.End()
+		a.whole, a.lapsed = false, true
+	})
+}
+
 // sessions runs one session after the other.
 func (a *Agent) sessions(ctx context.Context) error {
 	for ctx.Err() == nil {
-		a.mu.Lock()
-		a.previous, a.session = a.session, uuid.NewString()
-		a.right.End()
-		a.whole = false
-		a.change()
-		id := a.session
-		a.mu.Unlock()
+		var id string
+		a.lose(func() {
+			if a.opened {
+				a.previous = a.session
+			}
+			id = uuid.NewString()
+			a.session, a.opened, a.lapsed, a.whole = id, false, false, false
+			a.right.End()
+		})
 		err := a.live(ctx, id)
-		if ctx.Err() == nil {
-			a.cfg.Logger.Warn("session ended, and is begun anew", slog.String(logkey.Session, id), logkey.Err, err)
+		if ctx.Err() != nil {
+			return nil
+		}
+		a.cfg.Logger.Warn("session ended, and is begun anew", slog.String(logkey.Session, id), logkey.Err, err)
+		if !a.sleep(ctx, a.jitter(100*time.Millisecond, time.Second)) {
+			return nil
 		}
 	}
 	return nil
@@ -286,19 +350,23 @@ func (a *Agent) live(ctx context.Context, id string) error {
 		return err
 	}
 	var once sync.Once
+	refused := false
 	for {
 		err := a.attach(g.Context(), g, id, func() { once.Do(func() { close(opened) }) })
 		if g.Context().Err() != nil {
 			return context.Cause(g.Context())
 		}
 		if errors.Is(err, errLapsed) {
+			a.lapse()
 			return err
 		}
-		a.mu.Lock()
-		a.whole = false
-		a.change()
-		a.mu.Unlock()
-		a.cfg.Logger.Info("stream to the control plane ended, and is opened again", logkey.Err, err)
+		a.lose(func() { a.whole = false })
+		level := slog.LevelInfo
+		if errors.Is(err, errRefused) && !refused {
+			level = slog.LevelError // said once: somebody has to do something
+		}
+		refused = errors.Is(err, errRefused)
+		a.cfg.Logger.Log(ctx, level, "stream to the control plane ended, and is opened again", logkey.Err, err)
 		if !a.sleep(g.Context(), a.jitter(100*time.Millisecond, time.Second)) {
 			return context.Cause(g.Context())
 		}

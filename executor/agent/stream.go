@@ -82,7 +82,8 @@ func (a *Agent) beat(parent context.Context, id string) error {
 		a.mu.Lock()
 		every := a.times.Heartbeat()
 		a.mu.Unlock()
-		sent := a.cfg.Clock.Boot()
+		// In this order: where the machine stands still in between, wall time is not the older one.
+		sent, wall := a.cfg.Clock.Boot(), a.cfg.Clock.Now()
 		if err := s.Send(&sluicev1.HeartbeatRequest{Session: id, Number: n}); err != nil {
 			return err
 		}
@@ -91,12 +92,16 @@ func (a *Agent) beat(parent context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if r.GetNumber() != n {
+			return fmt.Errorf("heartbeat %d was answered where %d was sent", r.GetNumber(), n)
+		}
 		if r.GetLapsed() {
+			a.lapse()
 			return errLapsed
 		}
 		a.mu.Lock()
-		if a.session == id {
-			a.right.Acknowledged(sent, a.cfg.Clock.Boot(), a.cfg.Clock.Now())
+		if a.session == id && !a.lapsed {
+			a.right.Acknowledged(sent, wall)
 			a.change()
 		}
 		a.mu.Unlock()
@@ -124,10 +129,11 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 	if err != nil {
 		return err
 	}
+	held := a.sup.Held()
 	a.mu.Lock()
 	a.stream++
 	a.drop = cancel
-	hello := a.hello(id)
+	hello := a.hello(id, held)
 	sent := make(map[string]*sluicev1.Epoch, len(a.releases))
 	for _, r := range a.releases {
 		sent[r.GetUnit()] = r.GetEpoch()
@@ -156,6 +162,7 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 	if times != a.times {
 		a.times, a.right = times, lease.NewRight(times)
 	}
+	a.opened = true
 	a.wanted, a.whole = map[unit.ID]*sluicev1.DesiredUnit{}, false
 	for _, r := range w.GetReleased() {
 		a.acked(r)
@@ -179,7 +186,7 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 }
 
 func (a *Agent) refused(r *sluicev1.Refusal) error {
-	err := fmt.Errorf("the control plane refused the stream (%s): %s", r.GetReason(), r.GetMessage())
+	err := fmt.Errorf("%w (%s): %s", errRefused, r.GetReason(), r.GetMessage())
 	if r.GetReason() == "session.lapsed" || r.GetReason() == "session.superseded" {
 		return fmt.Errorf("%w: %w", errLapsed, err)
 	}
@@ -187,14 +194,17 @@ func (a *Agent) refused(r *sluicev1.Refusal) error {
 }
 
 // hello is the stream's first message. Under mu.
-func (a *Agent) hello(id string) *sluicev1.Hello {
+func (a *Agent) hello(id string, held []supervisor.Held) *sluicev1.Hello {
 	h := &sluicev1.Hello{Session: id, Stream: a.stream, Executor: a.cfg.Executor, Pool: a.cfg.Pool, Version: a.cfg.Version,
 		Labels: a.cfg.Labels, Capacity: int32(a.cfg.Capacity), Draining: a.draining, KafkaClusterId: a.cfg.ClusterID(), //nolint:gosec // a count of units
-		HighestEpoch: epochTo(a.highest), PreviousSession: a.previous, Process: a.process}
+		HighestEpoch: epochTo(a.highest), Process: a.process}
 	for _, p := range a.cfg.Plugins {
 		h.Plugins = append(h.Plugins, &sluicev1.Plugin{Class: p.GetClass(), Type: p.GetType(), Version: p.GetVersion(), Aliases: p.GetAliases()})
 	}
-	for _, u := range a.sup.Held() {
+	if len(held) > 0 {
+		h.PreviousSession = a.previous
+	}
+	for _, u := range held {
 		h.Held = append(h.Held, &sluicev1.HeldUnit{Unit: u.Unit.String(), Epoch: epochTo(u.Epoch), Suspended: u.Suspended})
 	}
 	for _, r := range a.releases {
@@ -238,6 +248,10 @@ func (a *Agent) write(ctx context.Context, s stream, sent map[string]*sluicev1.E
 				d.PredecessorUnfenced = false
 			}
 		}
+		for u, e := range a.ready {
+			out = append(out, &sluicev1.AttachRequest{Message: &sluicev1.AttachRequest_Prepared{Prepared: &sluicev1.Prepared{Unit: u.String(), Epoch: epochTo(e)}}})
+		}
+		clear(a.ready) // the next stream asks for it again
 		for _, r := range a.releases {
 			if !proto.Equal(sent[r.GetUnit()], r.GetEpoch()) {
 				sent[r.GetUnit()] = r.GetEpoch()
@@ -296,7 +310,7 @@ func (a *Agent) read(session *run.Group, id string, s stream) error {
 			if n++; m.Desired.GetNumber() != n {
 				return fmt.Errorf("delta %d came where %d was due", m.Desired.GetNumber(), n)
 			}
-			a.desired(m.Desired)
+			a.desired(s.Context(), m.Desired)
 		case *sluicev1.AttachResponse_Command:
 			select {
 			case busy <- struct{}{}:
@@ -315,19 +329,30 @@ func (a *Agent) read(session *run.Group, id string, s stream) error {
 	}
 }
 
-// desired applies a delta.
-func (a *Agent) desired(d *sluicev1.DesiredDelta) {
+// desired applies a delta of a stream with ctx.
+func (a *Agent) desired(ctx context.Context, d *sluicev1.DesiredDelta) {
+	a.tell.Lock()
+	defer a.tell.Unlock()
+	a.settle() // the right may have ended while the process stood still, and the stream with it
+	if ctx.Err() != nil {
+		return
+	}
 	var want []supervisor.Desired
+	var prepare []supervisor.Spec
 	var remove []unit.ID
 	a.mu.Lock()
 	for _, u := range d.GetUnits() {
-		id, err := unit.Parse(u.GetUnit())
 		e := epochOf(u.GetEpoch())
-		if err != nil || u.GetPrepare() {
-			continue // a unit of a later version, or one that is not granted yet
-		}
 		if e.Compare(a.highest) > 0 {
 			a.highest = e
+		}
+		id, err := unit.Parse(u.GetUnit())
+		if err != nil {
+			continue // a unit of a later version
+		}
+		if u.GetPrepare() {
+			prepare = append(prepare, specOf(id, u)) // it is not granted yet
+			continue
 		}
 		if over, ok := a.over[id]; ok && e.Compare(over) <= 0 {
 			continue // it was released, and the set does not know yet
@@ -341,32 +366,43 @@ func (a *Agent) desired(d *sluicev1.DesiredDelta) {
 			remove = append(remove, id)
 		}
 	}
-	if d.GetWhole() && !a.whole {
-		a.whole = true
+	whole := d.GetWhole() && !a.whole
+	a.mu.Unlock()
+	if whole {
 		for _, id := range a.sup.Units() {
-			if a.wanted[id] == nil {
+			if a.wanted[id] == nil { // written by this goroutine alone
 				remove = append(remove, id)
 			}
 		}
 	}
-	for _, id := range remove {
-		delete(a.statuses, id)
-		delete(a.dirty, id)
-		delete(a.fences, id)
-	}
-	a.change()
-	a.mu.Unlock()
 	for _, id := range remove {
 		a.sup.Remove(id)
 	}
 	for _, w := range want {
 		a.sup.Desire(w)
 	}
+	for _, spec := range prepare {
+		a.sup.Prepare(spec)
+	}
+	a.mu.Lock()
+	for _, id := range remove {
+		delete(a.statuses, id)
+		delete(a.dirty, id)
+		delete(a.fences, id)
+	}
+	// Last: until then nothing that is to go is started, or goes on after a suspension.
+	a.whole = a.whole || whole
+	a.change()
+	a.mu.Unlock()
 	a.poke()
 }
 
 func specOf(id unit.ID, u *sluicev1.DesiredUnit) supervisor.Spec {
-	return supervisor.Spec{Unit: id, Epoch: epochOf(u.GetEpoch()), Class: unit.Class(u.GetClass()), //nolint:gosec // a small enum
+	class := unit.ClassExclusive // also where a later version has more of them: what acts only under the right harms nobody
+	if u.GetClass() == sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED {
+		class = unit.ClassKafkaFenced
+	}
+	return supervisor.Spec{Unit: id, Epoch: epochOf(u.GetEpoch()), Class: class,
 		ConnectorConfig: mapOf(u.GetConnectorConfig()), TaskConfig: mapOf(u.GetTaskConfig()), Generation: u.GetConfigGeneration(),
 		Incarnation: u.GetIncarnation(), TaskSet: u.GetTaskSet(), TaskCount: int(u.GetTaskCount()), Fingerprint: u.GetFingerprint(),
 		Restart: u.GetRestart(), PredecessorUnfenced: u.GetPredecessorUnfenced()}

@@ -46,6 +46,7 @@ type Consumer struct {
 	consumer
 	cfg      ConsumerConfig
 	assigned []TopicPartition
+	begun    bool // it has subscribed
 	joined   bool
 	regex    *regexp.Regexp
 	topics   []string
@@ -70,7 +71,7 @@ type consumer struct {
 	lastLog                      string
 }
 
-// NewConsumer makes a member of a group; the first Poll joins it. It does not wait for Kafka.
+// NewConsumer makes a member of a group; the first Poll joins it, and nothing before. It does not wait for Kafka.
 func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 	conf, err := configMap(RoleConsumer, cfg.Client, cfg.ClientID, cfg.Logger)
 	if err != nil {
@@ -102,13 +103,24 @@ func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 	if err := c.open(conf, cfg.MaxPoll, cfg.Logger); err != nil {
 		return nil, err
 	}
-	if c.regex == nil {
-		if err := c.subscribe(cfg.Topics); err != nil {
-			_ = c.shut()
-			return nil, err
-		}
-	}
 	return c, nil
+}
+
+// Listen sets the listener, before the first Poll.
+func (c *Consumer) Listen(l RebalanceListener) { c.cfg.Rebalance = l }
+
+// Connect waits until a broker has answered, so that the first Poll finds the connections open. It joins nothing.
+func (c *Consumer) Connect(ctx context.Context) error {
+	var topic *string
+	if len(c.cfg.Topics) > 0 {
+		topic = &c.cfg.Topics[0]
+	}
+	_, err := c.c.GetMetadata(topic, false, millis(ctx))
+	c.drainLogs()
+	if err != nil {
+		return fmt.Errorf("connecting to Kafka: %w%s", wrap(err), c.hint())
+	}
+	return nil
 }
 
 func (c *consumer) open(conf kafka.ConfigMap, limit int, log *slog.Logger) error {
@@ -197,6 +209,14 @@ func (c *Consumer) rebalance(kc *kafka.Consumer, ev kafka.Event) error {
 func (c *Consumer) Poll(ctx context.Context, wait time.Duration, b *Batch) error {
 	if c.closed {
 		return ErrClosed
+	}
+	if !c.begun {
+		c.begun = true
+		if c.regex == nil {
+			if err := c.subscribe(c.cfg.Topics); err != nil {
+				return err
+			}
+		}
 	}
 	for try := 0; ; try++ {
 		if err := c.match(); err != nil {

@@ -248,7 +248,7 @@ func TestProducer_ANewerTransactionalProducerFencesTheOlder(t *testing.T) {
 		t.Errorf("the older producer's commit: %v", err)
 	}
 	var got []string
-	err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(r kafkaio.Record) error {
+	_, err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(r kafkaio.Record) error {
 		got = append(got, string(r.Value))
 		return nil
 	})
@@ -395,15 +395,27 @@ func TestReadToEnd_ReadsAllPartitionsAndKnowsMissingTopics(t *testing.T) {
 	}
 	send(t, p, msgs)
 	n, ctx := 0, limited(t)
-	if err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { n++; return nil }); err != nil || n != 5000 {
+	next, err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { n++; return nil })
+	if err != nil || n != 5000 {
 		t.Errorf("%d records, %v", n, err)
 	}
-	err := kafkaio.ReadToEnd(ctx, client, "none", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return nil })
+	// The next reading begins where this one ended; what is out of range is read from the beginning.
+	send(t, p, []kafkaio.Message{{Topic: "a", Partition: 1, Value: []byte{1}, Timestamp: -1}, {Topic: "a", Partition: 6, Value: []byte{1}, Timestamp: -1, Seq: 1}})
+	next[4] += 1000
+	seen := map[int32]int{}
+	next, err = kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{From: next, Logger: quietLog()}, func(r kafkaio.Record) error { seen[r.Partition]++; return nil })
+	if diff := cmp.Diff(map[int32]int{1: 1, 4: 1000, 6: 1}, seen); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	if diff := cmp.Diff(map[int32]int64{0: 1000, 1: 1001, 2: 1000, 3: 1000, 4: 1000, 6: 1}, next); diff != "" {
+		t.Error(diff)
+	}
+	_, err = kafkaio.ReadToEnd(ctx, client, "none", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return nil })
 	if !errors.Is(err, kafkaio.ErrUnknownTopic) {
 		t.Errorf("missing topic: %v", err)
 	}
 	boom := errors.New("boom")
-	if err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return boom }); !errors.Is(err, boom) {
+	if _, err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("%v", err)
 	}
 }
@@ -412,7 +424,7 @@ func TestKafkaAway_IsNamedWithinTheDeadline(t *testing.T) {
 	client := kafkaio.Client{"bootstrap.servers": "127.0.0.1:1"}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return nil })
+	_, err := kafkaio.ReadToEnd(ctx, client, "a", kafkaio.ReadOptions{Logger: quietLog()}, func(kafkaio.Record) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") || !kafkaio.Retriable(err) {
 		t.Errorf("%v", err)
 	}

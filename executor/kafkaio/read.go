@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +20,16 @@ type ReadOptions struct {
 	Isolation string
 	// Progress is how long a partition that is not at its end may bring nothing; default 30 s.
 	Progress time.Duration
-	Logger   *slog.Logger
+	// From is where to begin, by partition; those it does not name, and those where it is out of range, are read from
+	// their beginning.
+	From   map[int32]int64
+	Logger *slog.Logger
 }
 
 // ReadToEnd reads every record of a topic, in each partition's order, up to an end that is not older than the call. The
-// record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group.
-func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) error {
+// record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group. It returns
+// where the next reading may begin, by partition: a From for it. A partition without records has no such place.
+func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) (map[int32]int64, error) {
 	if opts.Isolation == "" {
 		opts.Isolation = "read_committed"
 	}
@@ -33,7 +38,7 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 	}
 	conf, err := configMap(RoleConsumer, client, "", nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, k := range []string{"group.instance.id"} {
 		delete(conf, k)
@@ -45,12 +50,16 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 	conf["fetch.wait.max.ms"] = 10
 	var c consumer
 	if err := c.open(conf, 1000, opts.Logger); err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = c.shut() }()
-	open, err := c.begin(ctx, topic, opts.Progress)
+	open, err := c.begin(ctx, topic, opts)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	next := maps.Clone(opts.From)
+	if next == nil {
+		next = map[int32]int64{}
 	}
 	now := clock.Real().Boot
 	moved := map[int32]time.Duration{}
@@ -61,31 +70,32 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 	var b Batch
 	for len(open) > 0 {
 		if err := c.serve(); err != nil {
-			return fmt.Errorf("reading topic %q: %w", topic, err)
+			return nil, fmt.Errorf("reading topic %q: %w", topic, err)
 		}
 		if err := c.take(&b); err != nil {
-			return err
+			return nil, err
 		}
 		for i := range b.Records {
-			if err := fn(b.Records[i]); err != nil {
-				return err
+			r := &b.Records[i]
+			if err := fn(*r); err != nil {
+				return nil, err
 			}
-			moved[b.Records[i].Partition] = now()
+			moved[r.Partition], next[r.Partition] = now(), r.Offset+1
 		}
 		if len(b.Records) > 0 {
 			continue
 		}
 		if ctx.Err() != nil {
-			return ended(ctx, fmt.Sprintf("reading topic %q", topic))
+			return nil, ended(ctx, fmt.Sprintf("reading topic %q", topic))
 		}
 		if late := overdue(open, moved, now()-opts.Progress); len(late) > 0 {
-			return fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", topic, late, opts.Progress, ErrTimeout, c.hint())
+			return nil, fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", topic, late, opts.Progress, ErrTimeout, c.hint())
 		}
 		if len(open) > 0 {
 			c.wake.wait(ctx, 100*time.Millisecond)
 		}
 	}
-	return nil
+	return next, nil
 }
 
 func overdue(open map[int32]bool, moved map[int32]time.Duration, before time.Duration) (late []int32) {
@@ -98,9 +108,9 @@ func overdue(open map[int32]bool, moved map[int32]time.Duration, before time.Dur
 	return late
 }
 
-// begin assigns all partitions of a topic from their beginning.
-func (c *consumer) begin(ctx context.Context, topic string, limit time.Duration) (map[int32]bool, error) {
-	wait, cancel := context.WithTimeout(ctx, limit)
+// begin assigns all partitions of a topic.
+func (c *consumer) begin(ctx context.Context, topic string, opts ReadOptions) (map[int32]bool, error) {
+	wait, cancel := context.WithTimeout(ctx, opts.Progress)
 	defer cancel()
 	md, err := c.c.GetMetadata(&topic, false, millis(wait))
 	c.drainLogs()
@@ -119,7 +129,11 @@ func (c *consumer) begin(ctx context.Context, topic string, limit time.Duration)
 	for _, p := range t.Partitions {
 		forward(c.rk, TopicPartition{Topic: topic, Partition: p.ID}, c.data)
 		open[p.ID] = true
-		parts = append(parts, kafka.TopicPartition{Topic: &topic, Partition: p.ID, Offset: kafka.OffsetBeginning})
+		at := kafka.OffsetBeginning
+		if from, ok := opts.From[p.ID]; ok {
+			at = kafka.Offset(from)
+		}
+		parts = append(parts, kafka.TopicPartition{Topic: &topic, Partition: p.ID, Offset: at})
 	}
 	if err := c.c.Assign(parts); err != nil {
 		return nil, fmt.Errorf("reading topic %q: %w", topic, wrap(err))

@@ -149,7 +149,7 @@ func (in *instance) copy(parent context.Context) error {
 		return err
 	}
 	in.known = map[string][]byte{}
-	err = kafkaio.ReadToEnd(ctx, in.deps.Client, in.deps.Topic, kafkaio.ReadOptions{Logger: in.log}, func(r kafkaio.Record) error {
+	_, err = kafkaio.ReadToEnd(ctx, in.deps.Client, in.deps.Topic, kafkaio.ReadOptions{Logger: in.log}, func(r kafkaio.Record) error {
 		if r.Value == nil {
 			delete(in.known, string(r.Key))
 		} else {

@@ -28,7 +28,7 @@ type producer interface {
 // clients makes what the store needs of Kafka; tests have their own.
 type clients interface {
 	producer(transactionalID string, messageTimeout time.Duration) (producer, error)
-	read(ctx context.Context, fn func(kafkaio.Record) error) error
+	read(ctx context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (next map[int32]int64, err error)
 }
 
 // Config is what a Kafka store needs.
@@ -71,7 +71,8 @@ type Kafka struct {
 type holding struct {
 	count int
 	table table
-	asOf  time.Duration // when that reading began; negative: never
+	asOf  time.Duration   // when that reading began; negative: never
+	next  map[int32]int64 // where it ended: the next one begins there
 	// since are the writes that were acknowledged while a reading is under way: it may not have seen them.
 	since []record
 }

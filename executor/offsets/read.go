@@ -3,11 +3,16 @@ package offsets
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/topics"
 )
+
+// readAgain is how old what is held may be for a reading to begin where the last one ended. After it the whole topic is
+// read: a tombstone must not have been compacted away unseen (delete.retention.ms, a day by default).
+const readAgain = time.Hour
 
 // waiter waits for the next reading.
 type waiter struct {
@@ -91,8 +96,9 @@ func (k *Kafka) readings(ctx context.Context) error {
 			}
 		}
 		began := k.cfg.Clock.Boot()
+		from := k.begin(tables, began)
 		k.mu.Unlock()
-		err := k.reading(ctx, tables)
+		next, err := k.reading(ctx, from, tables)
 		if err != nil && ctx.Err() != nil {
 			err = ErrClosed
 		}
@@ -101,7 +107,7 @@ func (k *Kafka) readings(ctx context.Context) error {
 			t := tables[c]
 			if h := k.held[c]; h != nil && err == nil {
 				t.applyAll(h.since)
-				h.since, h.table, h.asOf = nil, t, began
+				h.since, h.table, h.asOf, h.next = nil, t, began, next
 			}
 			for _, w := range ws {
 				w.table, w.err = t, err
@@ -112,10 +118,37 @@ func (k *Kafka) readings(ctx context.Context) error {
 	}
 }
 
-func (k *Kafka) reading(ctx context.Context, tables map[string]table) error {
+// begin says where a reading of those connectors has to begin, and fills the tables with what is known from before
+// that. Called with mu held.
+func (k *Kafka) begin(tables map[string]table, now time.Duration) map[int32]int64 {
+	var from map[int32]int64
+	for c := range tables {
+		h := k.held[c]
+		if h == nil || h.asOf < 0 || now-h.asOf > readAgain {
+			return nil
+		}
+		if from == nil {
+			from = maps.Clone(h.next)
+		}
+		for p := range from {
+			if n, ok := h.next[p]; ok {
+				from[p] = min(from[p], n)
+			} else {
+				delete(from, p)
+			}
+		}
+	}
+	// Reading some records twice does no harm: the newest of a key comes last.
+	for c := range tables {
+		tables[c] = k.held[c].table.clone()
+	}
+	return from
+}
+
+func (k *Kafka) reading(ctx context.Context, from map[int32]int64, tables map[string]table) (map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, k.cfg.ReadTimeout)
 	defer cancel()
-	return k.clients.read(ctx, func(r kafkaio.Record) error {
+	return k.clients.read(ctx, from, func(r kafkaio.Record) error {
 		if !topics.OffsetKeyOf(r.Key, tables) {
 			return nil
 		}
@@ -136,6 +169,6 @@ func (k *Kafka) reading(ctx context.Context, tables map[string]table) error {
 	})
 }
 
-func (c kafkaClients) read(ctx context.Context, fn func(kafkaio.Record) error) error {
-	return kafkaio.ReadToEnd(ctx, c.cfg.Consumer, c.cfg.Topic, kafkaio.ReadOptions{Isolation: "read_committed", Progress: c.cfg.ReadProgress}, fn)
+func (c kafkaClients) read(ctx context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (map[int32]int64, error) {
+	return kafkaio.ReadToEnd(ctx, c.cfg.Consumer, c.cfg.Topic, kafkaio.ReadOptions{From: from, Isolation: "read_committed", Progress: c.cfg.ReadProgress}, fn)
 }

@@ -3,6 +3,7 @@ package offsets
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/topics"
@@ -104,6 +105,15 @@ func (t table) encode(connector string, entries []Entry) ([]record, error) {
 		out = append(out, record{[]byte(keys[len(keys)-1]), v, canonical, e.Partition})
 	}
 	return out, nil
+}
+
+// clone is a copy that may be applied to.
+func (t table) clone() table {
+	out := make(table, len(t))
+	for canonical, c := range t {
+		out[canonical] = &cell{c.partition, slices.Clone(c.keys), c.value}
+	}
+	return out
 }
 
 func (t table) applyAll(recs []record) {

@@ -43,6 +43,11 @@ type loop struct {
 
 // Run implements supervisor.Instance.
 func (t *task) Run(ctx context.Context) (err error) {
+	defer func() {
+		if t.ready != nil {
+			t.ready.Close()
+		}
+	}()
 	if t.lane, err = lane.New(ctx, t.deps.Clock, "sink-task"); err != nil {
 		return err
 	}
@@ -68,6 +73,11 @@ func (t *task) Run(ctx context.Context) (err error) {
 func (t *task) join() (err error) {
 	if err := t.env.Confirm(t.stopping); err != nil {
 		return err
+	}
+	if t.ready != nil {
+		t.consumer, t.ready = t.ready.consumer, nil
+		t.consumer.Listen(listener{t})
+		return nil
 	}
 	t.member.Rebalance = listener{t}
 	t.consumer, err = kafkaio.NewConsumer(t.member)

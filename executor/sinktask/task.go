@@ -66,17 +66,13 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if err != nil {
 		return nil, err
 	}
-	client, err := f.deps.ConsumerClient(conf)
-	if err != nil {
-		return nil, err
-	}
 	log := env.Logger()
-	member, err := membership(client, f.deps.ClusterName, spec.Unit, conf, log)
+	member, err := f.member(spec, log)
 	if err != nil {
 		return nil, err
 	}
-	member.ClientID = f.deps.ClientID(spec.Unit.Name, spec.Unit.Task)
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
+	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	var used func(string)
 	if f.deps.ActiveTopic != nil {
 		used = func(topic string) { f.deps.ActiveTopic(spec.Unit.Name, spec.Unit.Task, topic) }
@@ -85,6 +81,41 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	return t, nil
+}
+
+// member is how a task is a member of its group, with the task's client.
+func (f factory) member(spec supervisor.Spec, log *slog.Logger) (kafkaio.ConsumerConfig, error) {
+	client, err := f.deps.ConsumerClient(spec.ConnectorConfig)
+	if err != nil {
+		return kafkaio.ConsumerConfig{}, err
+	}
+	m, err := membership(client, f.deps.ClusterName, spec.Unit, spec.ConnectorConfig, log)
+	m.ClientID = f.deps.ClientID(spec.Unit.Name, spec.Unit.Task)
+	return m, err
+}
+
+// ready is a consumer that is connected and has not joined.
+type ready struct{ consumer *kafkaio.Consumer }
+
+// Close implements supervisor.Prepared.
+func (r *ready) Close() {
+	_ = r.consumer.Close() // it never joined: there is nothing to lose
+}
+
+// Prepare implements supervisor.Preparer.
+func (f factory) Prepare(ctx context.Context, spec supervisor.Spec, log *slog.Logger) (supervisor.Prepared, error) {
+	m, err := f.member(spec, log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := kafkaio.NewConsumer(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Connect(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return &ready{c}, nil
 }
 
 // membership is how a task is a member of its group.
@@ -148,6 +179,7 @@ type task struct {
 	plugin connectors.Plugin
 	member kafkaio.ConsumerConfig
 	stage  *stage.Sink
+	ready  *ready // before the task joined
 
 	mu       sync.Mutex
 	paused   bool

@@ -142,8 +142,8 @@ type running struct {
 	result chan error
 }
 
-func begin(t *testing.T, client kafkaio.Client, c *collector) *running {
-	t.Helper()
+// tasks makes tasks of a collector.
+func tasks(client kafkaio.Client, c *collector) factory {
 	p := connectors.Plugin{Class: "C", Type: connectors.Sink, NewSink: func() connectors.SinkConnector { return planned{task: c} }}
 	var text converter.Info
 	for _, in := range converter.Builtin() {
@@ -151,13 +151,28 @@ func begin(t *testing.T, client kafkaio.Client, c *collector) *running {
 			text = in
 		}
 	}
-	f := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{text},
+	return factory{Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{text},
 		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
 		ConsumerClient: func(map[string]string) (kafkaio.Client, error) { return client, nil }, ClusterName: "x",
 		ClientID: func(string, int) string { return "" }, CommitInterval: 50 * time.Millisecond, CommitTimeout: 2 * time.Second,
-		StopTimeout: 500 * time.Millisecond, Clock: clock.Real()})
+		StopTimeout: 500 * time.Millisecond, Clock: clock.Real()}}
+}
+
+func spec() supervisor.Spec {
+	return supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C", "topics": "t"}}
+}
+
+func begin(t *testing.T, client kafkaio.Client, c *collector) *running {
+	t.Helper()
+	return beginPrepared(t, tasks(client, c), nil)
+}
+
+func beginPrepared(t *testing.T, f factory, ready supervisor.Prepared) *running {
+	t.Helper()
 	r := &running{t: t, env: &env{fenced: make(chan struct{})}, result: make(chan error, 1)}
-	in, err := f.New(supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C", "topics": "t"}}, r.env)
+	s := spec()
+	s.Prepared = ready
+	in, err := f.New(s, r.env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +254,56 @@ func TestTask_PutsEverythingInOrderCommitsAndLeaves(t *testing.T) {
 	}
 	if c.opened != 2 || c.closed != 2 {
 		t.Errorf("opened %d, closed %d", c.opened, c.closed)
+	}
+}
+
+func TestPrepare_JoinsNothingAndCallsNoPluginUntilTheTaskRuns(t *testing.T) {
+	k, client := cluster(t, 50)
+	c, next := &collector{}, &collector{}
+	r := begin(t, client, c)
+	await(t, "all records", func() bool { return len(c.records()) == 50 })
+	members := func() (ids []string) {
+		for _, m := range k.GroupInfo("connect-c").Members {
+			ids = append(ids, m.MemberID)
+		}
+		return ids
+	}
+	before := members()
+	f := tasks(client, next)
+	ready, err := f.Prepare(t.Context(), spec(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.task.Stop(false)
+	if err := r.stopped(); err != nil {
+		t.Error(err)
+	}
+	if after := members(); len(after) != 1 || after[0] != before[0] || next.opened != 0 {
+		t.Errorf("members %v, before %v; the plugin was opened %d times", after, before, next.opened)
+	}
+	produce(t, client, 50, 60)
+	s := beginPrepared(t, f, ready)
+	await(t, "the rest", func() bool { return len(next.records()) == 10 })
+	s.task.Stop(true)
+	if err := s.stopped(); err != nil {
+		t.Error(err)
+	}
+	unused, err := f.Prepare(t.Context(), spec(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused.Close()
+	if n := len(members()); n != 0 {
+		t.Errorf("%d members", n)
+	}
+}
+
+func TestPrepare_WithKafkaAwaySaysSoWithinItsTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err := tasks(kafkaio.Client{"bootstrap.servers": "127.0.0.1:1"}, &collector{}).Prepare(ctx, spec(), slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -65,6 +65,14 @@ type loop struct {
 func (t *task) Run(ctx context.Context) (err error) {
 	release := t.deps.Offsets.Hold(t.spec.Unit.Name)
 	defer release()
+	t.lost = make(chan error, 1)
+	if t.ready != nil {
+		defer t.closeProducer() // where it comes to no finish
+		t.ready.release()
+		if err := t.adopt(t.ready.producer); err != nil {
+			return err
+		}
+	}
 	if t.lane, err = lane.New(ctx, t.deps.Clock, "source-task"); err != nil {
 		return err
 	}
@@ -74,7 +82,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 	}
 	defer t.writer.Close()
 	t.batch = connectors.NewSourceBatch(maxBatch)
-	t.lost, t.acts = make(chan error, 1), history.Acts(t.log)
+	t.acts = history.Acts(t.log)
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
 	since := t.deps.Clock.Boot()
 	started := false
@@ -268,14 +276,19 @@ func (t *task) produce() error {
 }
 
 func (t *task) openProducer() error {
-	p, err := t.deps.NewProducer(kafkaio.ProducerConfig{Client: t.client, Logger: t.log, ClientID: t.deps.ClientID(t.spec.Unit.Name, t.spec.Unit.Task)})
+	p, err := t.deps.NewProducer(factory{t.deps}.producer(t.spec, t.client, t.log))
 	if err != nil {
 		return err
 	}
+	return t.adopt(p)
+}
+
+// adopt makes an open producer the task's.
+func (t *task) adopt(p Producer) error {
 	t.mu.Lock()
 	t.open = p
 	t.mu.Unlock()
-	t.producer = p
+	t.producer, t.sentAt = p, t.deps.Clock.Now()
 	t.carrier = run.New(context.Background(), "source-reports")
 	t.reports, t.spare = make(chan []kafkaio.Report, 1), make(chan []kafkaio.Report, 2)
 	t.spare <- make([]kafkaio.Report, reportBuf)

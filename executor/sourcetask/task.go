@@ -90,9 +90,50 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	log := env.Logger()
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
+	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stage = stage.NewSource(conv, stage.NewOperator(policy, f.deps.Clock, log), t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
+}
+
+// ready are offsets that were read, and are held, and an open producer.
+type ready struct {
+	release  func()
+	producer Producer
+}
+
+// Close implements supervisor.Prepared.
+func (r *ready) Close() {
+	r.release()
+	if r.producer != nil {
+		r.producer.Close()
+	}
+}
+
+// Prepare implements supervisor.Preparer. The start reads only the offsets that are written from now on.
+func (f factory) Prepare(ctx context.Context, spec supervisor.Spec, log *slog.Logger) (_ supervisor.Prepared, err error) {
+	client, err := f.deps.ProducerClient(spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
+	name := spec.Unit.Name
+	r := &ready{release: f.deps.Offsets.Hold(name)}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	if r.producer, err = f.deps.NewProducer(f.producer(spec, client, log)); err != nil {
+		return nil, err
+	}
+	if _, err = f.deps.Offsets.Read(ctx, name, f.deps.Clock.Boot(), nil); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (f factory) producer(spec supervisor.Spec, client kafkaio.Client, log *slog.Logger) kafkaio.ProducerConfig {
+	return kafkaio.ProducerConfig{Client: client, Logger: log, ClientID: f.deps.ClientID(spec.Unit.Name, spec.Unit.Task)}
 }
 
 // switches are what others have set.
@@ -109,6 +150,7 @@ type task struct {
 	policy stage.Policy
 	rules  []creation
 	stage  *stage.Source
+	ready  *ready // until Run
 
 	mu       sync.Mutex
 	switches switches

@@ -75,6 +75,8 @@ type broker struct {
 	hold    bool
 	fail    error
 	purged  bool
+	opened  int
+	closed  int
 }
 
 func (b *broker) Produce(msgs []kafkaio.Message) (int, error) {
@@ -111,7 +113,16 @@ func (b *broker) Reports(ctx context.Context, _ time.Duration, buf []kafkaio.Rep
 }
 
 func (b *broker) Purge() { b.mu.Lock(); b.purged = true; b.mu.Unlock() }
-func (b *broker) Close() {}
+func (b *broker) Close() { b.mu.Lock(); b.closed++; b.mu.Unlock() }
+
+func (b *broker) open() (Producer, error) { b.mu.Lock(); b.opened++; b.mu.Unlock(); return b, nil }
+
+// opens are how often a producer was opened and closed.
+func (b *broker) opens() (opened, closed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.opened, b.closed
+}
 
 func (b *broker) records() []string {
 	b.mu.Lock()
@@ -122,15 +133,23 @@ func (b *broker) records() []string {
 // ledgerStore keeps offsets in memory.
 type ledgerStore struct {
 	offsets.Store
-	mu sync.Mutex
-	n  int64
+	mu    sync.Mutex
+	n     int64
+	reads int
+	holds int
 }
 
-func (s *ledgerStore) Hold(string) func() { return func() {} }
+func (s *ledgerStore) Hold(string) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds++
+	return func() { s.mu.Lock(); s.holds--; s.mu.Unlock() }
+}
 
 func (s *ledgerStore) Read(context.Context, string, time.Duration, []map[string]any) ([]map[string]any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reads++
 	if s.n == 0 {
 		return []map[string]any{nil}, nil
 	}
@@ -176,6 +195,7 @@ type fixture struct {
 	env    *env
 	task   supervisor.Instance
 	result chan error
+	ready  bool // made ready first
 }
 
 func begin(t *testing.T, f *fixture) *fixture {
@@ -197,10 +217,21 @@ func begin(t *testing.T, f *fixture) *fixture {
 	factory := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{strings},
 		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
 		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
-		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker, nil }, Offsets: f.store,
+		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker.open() }, Offsets: f.store,
 		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
 		StopTimeout: 300 * time.Millisecond, Clock: clock.Real()})
-	in, err := factory.New(supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}, f.env)
+	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
+	if f.ready {
+		ready, err := factory.(supervisor.Preparer).Prepare(t.Context(), spec, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opened, _ := f.broker.opens(); opened != 1 || f.store.reads != 1 || f.store.holds != 1 || len(f.broker.records()) != 0 || f.source.at != 0 {
+			t.Fatalf("made ready: %d producers, %d reads, %d holds, %d records", opened, f.store.reads, f.store.holds, len(f.broker.records()))
+		}
+		spec.Prepared = ready
+	}
+	in, err := factory.New(spec, f.env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +281,21 @@ func TestTask_DeliversEverythingInOrderAndCommitsIt(t *testing.T) {
 	f.task.Stop(false)
 	if err := f.stopped(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTask_MadeReadyItUsesItsProducerReadsWhatWasCommittedMeanwhileAndLeavesNothingOpen(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 1000}, store: &ledgerStore{n: 400}, ready: true})
+	f.await("the rest of the records", func() bool { return len(f.broker.records()) == 600 })
+	if f.store.reads < 2 {
+		t.Error("the offsets were not read again at the start")
+	}
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil {
+		t.Error(err)
+	}
+	if opened, closed := f.broker.opens(); opened != 1 || closed != 1 || f.store.holds != 0 {
+		t.Errorf("%d producers were opened and %d closed, %d holds are left", opened, closed, f.store.holds)
 	}
 }
 

@@ -172,6 +172,7 @@ func (s *slot) startable(want *Desired) bool {
 func (s *slot) start(want *Desired) {
 	spec := want.Spec
 	spec.Paused = want.Target == sluicev1.TargetState_TARGET_STATE_PAUSED
+	ready := s.sup.takePrepared(spec)
 	s.failed = nil
 	log := s.log(spec)
 	inst := &instance{spec: spec, result: make(chan error, 1), paused: spec.Paused}
@@ -180,7 +181,9 @@ func (s *slot) start(want *Desired) {
 		if err != nil {
 			return err
 		}
-		inst.Instance, err = f.New(spec, &env{slot: s, inst: inst, log: log})
+		with := spec
+		with.Prepared = ready
+		inst.Instance, err = f.New(with, &env{slot: s, inst: inst, log: log})
 		return err
 	})
 	if err == nil {
@@ -193,7 +196,10 @@ func (s *slot) start(want *Desired) {
 			return nil
 		})
 	}
-	if err != nil {
+	if err != nil { // it never ran
+		if ready != nil {
+			ready.Close()
+		}
 		s.sup.mu.Lock()
 		s.inst = nil
 		s.sup.mu.Unlock()

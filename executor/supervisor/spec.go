@@ -32,6 +32,8 @@ type Spec struct {
 	PredecessorUnfenced bool
 	// Paused says that the instance is to start paused.
 	Paused bool
+	// Prepared is what the factory made ready before the grant, or nil: from its Run on the instance's to close.
+	Prepared Prepared
 }
 
 // Env is what an instance may ask of its surroundings and tell them. Safe for concurrent use.

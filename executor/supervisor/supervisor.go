@@ -55,6 +55,8 @@ type Control interface {
 	Status(s Status)
 	Fenced(u unit.ID, e lease.Epoch)
 	Released(r Released)
+	// Prepared says that a unit is ready that e's holder still has.
+	Prepared(u unit.ID, e lease.Epoch)
 }
 
 // Config is what a supervisor needs.
@@ -84,6 +86,7 @@ type Supervisor struct {
 
 	mu        sync.Mutex
 	slots     map[unit.ID]*slot
+	prepared  map[unit.ID]*preparation
 	running   bool // the right runs
 	confirmed bool // and the newest stream's set is whole
 	expired   bool // the right has ended for longer than Kafka-fenced units may go on
@@ -91,7 +94,7 @@ type Supervisor struct {
 
 // New returns a supervisor that holds nothing.
 func New(cfg Config, control Control) *Supervisor {
-	return &Supervisor{cfg: cfg, control: control, group: run.New(context.Background(), "supervisor"), slots: map[unit.ID]*slot{}}
+	return &Supervisor{cfg: cfg, control: control, group: run.New(context.Background(), "supervisor"), slots: map[unit.ID]*slot{}, prepared: map[unit.ID]*preparation{}}
 }
 
 // Desire says what is wanted of a unit from now on.

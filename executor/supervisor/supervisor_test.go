@@ -19,12 +19,18 @@ type control struct {
 	mu       sync.Mutex
 	statuses []Status
 	released []Released
+	prepared []lease.Epoch
 }
 
 func (*control) RightLeft() time.Duration                            { return time.Hour }
 func (*control) Confirm(context.Context, unit.ID, lease.Epoch) error { return nil }
 func (*control) Fenced(unit.ID, lease.Epoch)                         {}
-func (c *control) Status(s Status)                                   { c.mu.Lock(); c.statuses = append(c.statuses, s); c.mu.Unlock() }
+func (c *control) Prepared(u unit.ID, e lease.Epoch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prepared = append(c.prepared, e)
+}
+func (c *control) Status(s Status) { c.mu.Lock(); c.statuses = append(c.statuses, s); c.mu.Unlock() }
 func (c *control) Released(r Released) {
 	c.mu.Lock()
 	c.released = append(c.released, r)

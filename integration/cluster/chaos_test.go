@@ -30,7 +30,7 @@ func TestChaos_EveryLineArrivesWhateverDiesInWhateverOrder(t *testing.T) {
 	trickling, stop := context.WithCancel(t.Context())
 	wait := s.trickle(trickling)
 	users := s.users(trickling)
-	scaled := s.scale(trickling)
+	scaled, verified := s.scale(trickling), s.verify()
 	pick := func(all []*harness.Process) *harness.Process { return all[random.IntN(len(all))] }
 	again := func(p *harness.Process) { p.Kill(); p.Start() }
 	misfortunes := []struct {
@@ -115,6 +115,7 @@ func TestChaos_EveryLineArrivesWhateverDiesInWhateverOrder(t *testing.T) {
 	wait()
 	users()
 	scaled()
+	verified()
 	twice := s.awaitLines(s.sofar(), 2*time.Minute)
 	t.Logf("seed %d, %d misfortunes: %d lines of %d lanes arrived, %d came twice", seed, kills, lanes*s.sofar(), lanes, twice)
 	s.check()

@@ -235,7 +235,7 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	trickling, stop := context.WithCancel(t.Context())
 	wait := s.trickle(trickling)
 	users := s.users(trickling)
-	scaled := s.scale(trickling)
+	scaled, verified := s.scale(trickling), s.verify()
 
 	step := func(what string, f func()) {
 		began := time.Now()
@@ -350,6 +350,7 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	wait()
 	users()
 	scaled()
+	verified()
 	s.more(s.lines - s.sofar())
 	twice := s.awaitLines(s.lines, 3*time.Minute)
 	t.Logf("%d lines arrived; %d came twice, %d of them since the roll began", lanes*s.lines, twice, twice-before)
@@ -359,67 +360,6 @@ func TestStory_EveryLineArrivesWhateverDies(t *testing.T) {
 	s.check()
 	for _, p := range s.Executors {
 		p.Stop()
-	}
-}
-
-// scale changes a connector of twelve source partitions from 2 to 5 tasks and back until ctx ends; in the end each
-// partition has to be whole. The history says whether one was ever read by two.
-func (s *story) scale(ctx context.Context) (wait func()) {
-	config := map[string]string{"connector.class": "PartitionedSource", "topic": "partitioned", "tasks.max": "2"}
-	s.Put(s.t, "scaled", config)
-	s.AwaitRunning(s.t, "scaled", 2)
-	done, times := make(chan struct{}), 0
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(3 * time.Second)
-		defer tick.Stop()
-		for ; ; times++ {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			config["tasks.max"] = []string{"5", "2"}[times%2]
-			_, _, _ = harness.Call("PUT", s.REST(times%2)+"/connectors/scaled/config", config) // refused while nobody is there: it comes again
-		}
-	}()
-	return func() {
-		<-done
-		config["tasks.max"] = "3"
-		s.Put(s.t, "scaled", config)
-		s.AwaitRunning(s.t, "scaled", 3)
-		if code, text, err := harness.Call("PUT", s.REST(0)+"/connectors/scaled/stop", nil); err != nil || code != 204 {
-			s.t.Fatal(code, text, err)
-		}
-		harness.Await(s.t, "scaled is stopped", time.Minute, func() bool {
-			st, ok := s.Status("scaled")
-			return ok && st.Connector.State == "STOPPED" && len(st.Tasks) == 0
-		})
-		readers := map[string]bool{}
-		for _, e := range s.Histories() {
-			if e.Event == history.Produced && strings.HasPrefix(e.Unit, "task:scaled/") {
-				readers[e.Unit+" "+e.Epoch] = true
-			}
-		}
-		out := s.kafka.Tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.kafka.Addr, "--topic", "partitioned", "--from-beginning", "--timeout-ms", "5000")
-		next, twice := map[string]int{}, 0
-		for line := range strings.Lines(out) {
-			var p string
-			var n int
-			if _, err := fmt.Sscan(line, &p, &n); err != nil || len(p) > 2 {
-				continue // the tool's own words
-			}
-			switch {
-			case n == next[p]:
-				next[p]++
-			case n < next[p]:
-				twice++
-			default:
-				s.t.Errorf("source partition %s: %d comes after %d: records between are lost", p, n, next[p]-1)
-				next[p] = n + 1
-			}
-		}
-		s.t.Logf("scaled %d times, %d readers: %d source partitions, %d of partition 0, %d came twice", times, len(readers), len(next), next["0"], twice)
 	}
 }
 

@@ -73,39 +73,41 @@ func (t Times) Validate() error {
 // Right says until when an executor may act on its units. The zero Right has ended. Not safe for
 // concurrent use.
 type Right struct {
-	times   Times
-	ends    time.Duration // boot time
-	ackBoot time.Duration
-	ackWall time.Time
-	held    bool
+	times Times
+	// Of the last acknowledged heartbeat: boot and wall time at which it was sent, and the boot time at which
+	// what it gives ends.
+	sentBoot time.Duration
+	sentWall time.Time
+	ends     time.Duration
+	held     bool
 }
 
 // NewRight returns a right that has not begun.
 func NewRight(t Times) Right { return Right{times: t} }
 
-// Acknowledged extends the right: sent is the boot time at which the heartbeat that is now
-// acknowledged was sent, boot and wall are the present. An answer to an older heartbeat never shortens
-// it.
-func (r *Right) Acknowledged(sent, boot time.Duration, wall time.Time) {
+// Acknowledged extends the right: sent and wall are the boot and the wall time at which the heartbeat that
+// is now acknowledged was sent. An answer to an older heartbeat changes nothing.
+func (r *Right) Acknowledged(sent time.Duration, wall time.Time) {
 	if e := sent + r.times.TTL; e > r.ends {
-		r.ends = e
+		r.sentBoot, r.sentWall, r.ends, r.held = sent, wall, e, true
 	}
-	r.ackBoot, r.ackWall, r.held = boot, wall, true
 }
 
-// Running says whether the right runs now. It does not where wall time has run more than half the
-// margin ahead of boot time since the last acknowledgement (DESIGN 4.3): then the machine's clocks
-// cannot be trusted until the next one.
+// Running says whether the right runs now: see Left.
 func (r *Right) Running(boot time.Duration, wall time.Time) bool {
 	return r.Left(boot, wall) > 0
 }
 
-// Left is how long the right still runs; 0 where it has ended.
+// Left is how long the right still runs; 0 where it has ended. It has ended, until a newer heartbeat is
+// acknowledged, where wall time has run more than half the margin ahead of boot time since the last
+// acknowledged one was sent (DESIGN 4.3): the machine's clocks cannot be trusted then. That is reckoned from
+// the sending, as the right is: the machine may have stood still before it read the answer.
 func (r *Right) Left(boot time.Duration, wall time.Time) time.Duration {
 	if !r.held || boot >= r.ends {
 		return 0
 	}
-	if wall.Round(0).Sub(r.ackWall.Round(0))-(boot-r.ackBoot) > r.times.Margin/2 {
+	if wall.Round(0).Sub(r.sentWall.Round(0))-(boot-r.sentBoot) > r.times.Margin/2 {
+		r.held = false
 		return 0
 	}
 	return r.ends - boot

@@ -416,6 +416,45 @@ func consumeMark(t *testing.T, e *env) {
 	}
 }
 
+func releaseAndGrant(t *testing.T, e *env) {
+	u := unit.Task("c", 0)
+	a, s := e.grant(u, e.session("s")), e.session("s2")
+	e.must(e.WriteRelease(t.Context(), u, a.Epoch, 1, false))
+	r := e.see().Releases[u]
+	grant := state.Grant{Unit: u, SessionMod: s.ModRevision, Value: &storev1.Assignment{Session: "s2"}}
+	e.must(e.Apply(t.Context(), e.guard, []state.Action{state.ConsumeRelease{Unit: u, ReleaseMod: r.ModRevision, AssignmentMod: a.ModRevision}, grant}))
+	v := e.see()
+	if got := v.Assignments[u]; got == nil || got.Value.GetSession() != "s2" || got.Epoch.Compare(a.Epoch) <= 0 || v.Releases[u] != nil {
+		t.Fatalf("%+v, release %v", got, v.Releases[u])
+	}
+	// Where the release was another's, the grant of the same plan does nothing.
+	b := v.Assignments[u]
+	e.must(e.WriteRelease(t.Context(), u, b.Epoch, 1, false))
+	r = e.see().Releases[u]
+	e.must(e.Apply(t.Context(), e.guard, []state.Action{state.ConsumeRelease{Unit: u, ReleaseMod: r.ModRevision - 1, AssignmentMod: b.ModRevision}, grant}))
+	if got := e.see().Assignments[u]; got == nil || got.Epoch != b.Epoch {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func successorReady(t *testing.T, e *env) {
+	u := unit.Task("c", 0)
+	a := e.grant(u, e.session("s"))
+	e.must(e.Apply(t.Context(), e.guard, []state.Action{state.SetSuccessor{Unit: u, Mod: a.ModRevision, Session: "s2", SinceMS: 7}}))
+	if v := e.see().Assignments[u]; v.Epoch != a.Epoch || v.Value.GetSuccessor() != "s2" || v.Value.GetSuccessorSinceMs() != 7 {
+		t.Fatalf("%+v", v)
+	}
+	e.must(e.SuccessorReady(t.Context(), u, a.Epoch, "s3"))
+	e.must(e.SuccessorReady(t.Context(), u, stale(a.Epoch), "s2"))
+	if e.see().Assignments[u].Value.GetSuccessorReady() {
+		t.Fatal("noted for another session, or another epoch")
+	}
+	e.must(e.SuccessorReady(t.Context(), u, a.Epoch, "s2"))
+	if !e.see().Assignments[u].Value.GetSuccessorReady() {
+		t.Fatal("not noted")
+	}
+}
+
 func names(t *testing.T, e *env) {
 	for _, n := range []string{"a", "a/b", "a%2Fb", "ü ?&", "a/0"} {
 		e.connector(n)

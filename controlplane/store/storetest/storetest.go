@@ -43,6 +43,8 @@ func Run(t *testing.T, b store.Backend) {
 		"TooLarge_IsRefusedWithTheConnectorNamed":        tooLarge,
 		"Release_OfAnotherEpochIsNotWritten":             releaseEpoch,
 		"ConsumeRelease_LeavesTheMarkOfAnUnfencedBehind": consumeMark,
+		"Apply_ReleasesAndGrantsAUnitAtOnce":             releaseAndGrant,
+		"SuccessorReady_IsOfTheSuccessorAlone":           successorReady,
 		"DeleteConnector_IsNotFoundTwice":                deleteTwice,
 		"Statuses_AreGuardedEachByItsEpoch":              statuses,
 		"Sessions_OfAnEarlierLifeCanAllBeDeleted":        deleteSessions,

@@ -253,6 +253,7 @@ type AttachRequest struct {
 	//	*AttachRequest_Status
 	//	*AttachRequest_Fence
 	//	*AttachRequest_Drain
+	//	*AttachRequest_Prepared
 	Message       isAttachRequest_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -340,6 +341,15 @@ func (x *AttachRequest) GetDrain() *Drain {
 	return nil
 }
 
+func (x *AttachRequest) GetPrepared() *Prepared {
+	if x != nil {
+		if x, ok := x.Message.(*AttachRequest_Prepared); ok {
+			return x.Prepared
+		}
+	}
+	return nil
+}
+
 type isAttachRequest_Message interface {
 	isAttachRequest_Message()
 }
@@ -369,6 +379,11 @@ type AttachRequest_Drain struct {
 	Drain *Drain `protobuf:"bytes,5,opt,name=drain,proto3,oneof"`
 }
 
+type AttachRequest_Prepared struct {
+	// A unit that is to be prepared is ready: see DesiredUnit.prepare.
+	Prepared *Prepared `protobuf:"bytes,6,opt,name=prepared,proto3,oneof"`
+}
+
 func (*AttachRequest_Hello) isAttachRequest_Message() {}
 
 func (*AttachRequest_Release) isAttachRequest_Message() {}
@@ -378,6 +393,8 @@ func (*AttachRequest_Status) isAttachRequest_Message() {}
 func (*AttachRequest_Fence) isAttachRequest_Message() {}
 
 func (*AttachRequest_Drain) isAttachRequest_Message() {}
+
+func (*AttachRequest_Prepared) isAttachRequest_Message() {}
 
 // What an executor says of itself at the start of a stream.
 type Hello struct {
@@ -926,6 +943,61 @@ func (*Drain) Descriptor() ([]byte, []int) {
 	return file_sluice_v1_session_proto_rawDescGZIP(), []int{9}
 }
 
+// A unit is ready to be granted: clients connected, offsets read. Its plugin was not called.
+type Prepared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The unit.
+	Unit string `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The epoch of its present holder, as in the DesiredUnit.
+	Epoch         *Epoch `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Prepared) Reset() {
+	*x = Prepared{}
+	mi := &file_sluice_v1_session_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Prepared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Prepared) ProtoMessage() {}
+
+func (x *Prepared) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Prepared.ProtoReflect.Descriptor instead.
+func (*Prepared) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Prepared) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Prepared) GetEpoch() *Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
 // A message down the executor's stream.
 type AttachResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -945,7 +1017,7 @@ type AttachResponse struct {
 
 func (x *AttachResponse) Reset() {
 	*x = AttachResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[10]
+	mi := &file_sluice_v1_session_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -957,7 +1029,7 @@ func (x *AttachResponse) String() string {
 func (*AttachResponse) ProtoMessage() {}
 
 func (x *AttachResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[10]
+	mi := &file_sluice_v1_session_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -970,7 +1042,7 @@ func (x *AttachResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachResponse.ProtoReflect.Descriptor instead.
 func (*AttachResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AttachResponse) GetMessage() isAttachResponse_Message {
@@ -1083,7 +1155,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_sluice_v1_session_proto_msgTypes[11]
+	mi := &file_sluice_v1_session_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1095,7 +1167,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[11]
+	mi := &file_sluice_v1_session_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1108,7 +1180,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Welcome) GetReplica() string {
@@ -1159,7 +1231,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_sluice_v1_session_proto_msgTypes[12]
+	mi := &file_sluice_v1_session_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1243,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[12]
+	mi := &file_sluice_v1_session_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1256,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Refusal) GetReason() string {
@@ -1219,7 +1291,7 @@ type DesiredDelta struct {
 
 func (x *DesiredDelta) Reset() {
 	*x = DesiredDelta{}
-	mi := &file_sluice_v1_session_proto_msgTypes[13]
+	mi := &file_sluice_v1_session_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1303,7 @@ func (x *DesiredDelta) String() string {
 func (*DesiredDelta) ProtoMessage() {}
 
 func (x *DesiredDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[13]
+	mi := &file_sluice_v1_session_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1316,7 @@ func (x *DesiredDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredDelta.ProtoReflect.Descriptor instead.
 func (*DesiredDelta) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{13}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DesiredDelta) GetNumber() uint64 {
@@ -1306,7 +1378,8 @@ type DesiredUnit struct {
 	Restart uint64 `protobuf:"varint,13,opt,name=restart,proto3" json:"restart,omitempty"`
 	// Whether the predecessor of this grant lapsed and is not known to be fenced.
 	PredecessorUnfenced bool `protobuf:"varint,14,opt,name=predecessor_unfenced,json=predecessorUnfenced,proto3" json:"predecessor_unfenced,omitempty"`
-	// Whether the unit is not granted yet and is only to be made ready: see the successor of an assignment.
+	// Whether the unit is not granted yet and is only to be made ready, and Prepared sent: see the successor of an
+	// assignment. The epoch is its present holder's. One that cannot be made ready is left alone: it moves without.
 	Prepare       bool `protobuf:"varint,15,opt,name=prepare,proto3" json:"prepare,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1314,7 +1387,7 @@ type DesiredUnit struct {
 
 func (x *DesiredUnit) Reset() {
 	*x = DesiredUnit{}
-	mi := &file_sluice_v1_session_proto_msgTypes[14]
+	mi := &file_sluice_v1_session_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1399,7 @@ func (x *DesiredUnit) String() string {
 func (*DesiredUnit) ProtoMessage() {}
 
 func (x *DesiredUnit) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[14]
+	mi := &file_sluice_v1_session_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1412,7 @@ func (x *DesiredUnit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DesiredUnit.ProtoReflect.Descriptor instead.
 func (*DesiredUnit) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{14}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DesiredUnit) GetUnit() string {
@@ -1460,7 +1533,7 @@ type ReleaseAck struct {
 
 func (x *ReleaseAck) Reset() {
 	*x = ReleaseAck{}
-	mi := &file_sluice_v1_session_proto_msgTypes[15]
+	mi := &file_sluice_v1_session_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1545,7 @@ func (x *ReleaseAck) String() string {
 func (*ReleaseAck) ProtoMessage() {}
 
 func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[15]
+	mi := &file_sluice_v1_session_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1558,7 @@ func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAck.ProtoReflect.Descriptor instead.
 func (*ReleaseAck) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{15}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReleaseAck) GetUnit() string {
@@ -1522,7 +1595,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	mi := &file_sluice_v1_session_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1607,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	mi := &file_sluice_v1_session_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1620,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{16}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Command) GetId() string {
@@ -1618,7 +1691,7 @@ type ValidateCommand struct {
 
 func (x *ValidateCommand) Reset() {
 	*x = ValidateCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[17]
+	mi := &file_sluice_v1_session_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1703,7 @@ func (x *ValidateCommand) String() string {
 func (*ValidateCommand) ProtoMessage() {}
 
 func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[17]
+	mi := &file_sluice_v1_session_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1716,7 @@ func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateCommand.ProtoReflect.Descriptor instead.
 func (*ValidateCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{17}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ValidateCommand) GetConfig() *Config {
@@ -1668,7 +1741,7 @@ type FenceCommand struct {
 
 func (x *FenceCommand) Reset() {
 	*x = FenceCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[18]
+	mi := &file_sluice_v1_session_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1680,7 +1753,7 @@ func (x *FenceCommand) String() string {
 func (*FenceCommand) ProtoMessage() {}
 
 func (x *FenceCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[18]
+	mi := &file_sluice_v1_session_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1693,7 +1766,7 @@ func (x *FenceCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceCommand.ProtoReflect.Descriptor instead.
 func (*FenceCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{18}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FenceCommand) GetUnit() string {
@@ -1734,7 +1807,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1819,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1832,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{19}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CommandResult) GetResult() isCommandResult_Result {
@@ -1834,7 +1907,7 @@ type CommandError struct {
 
 func (x *CommandError) Reset() {
 	*x = CommandError{}
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1846,7 +1919,7 @@ func (x *CommandError) String() string {
 func (*CommandError) ProtoMessage() {}
 
 func (x *CommandError) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1859,7 +1932,7 @@ func (x *CommandError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandError.ProtoReflect.Descriptor instead.
 func (*CommandError) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CommandError) GetReason() string {
@@ -1901,7 +1974,7 @@ type ValidateResult struct {
 
 func (x *ValidateResult) Reset() {
 	*x = ValidateResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +1986,7 @@ func (x *ValidateResult) String() string {
 func (*ValidateResult) ProtoMessage() {}
 
 func (x *ValidateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +1999,7 @@ func (x *ValidateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResult.ProtoReflect.Descriptor instead.
 func (*ValidateResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ValidateResult) GetName() string {
@@ -1994,7 +2067,7 @@ type FenceResult struct {
 
 func (x *FenceResult) Reset() {
 	*x = FenceResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2079,7 @@ func (x *FenceResult) String() string {
 func (*FenceResult) ProtoMessage() {}
 
 func (x *FenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2092,7 @@ func (x *FenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceResult.ProtoReflect.Descriptor instead.
 func (*FenceResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
 }
 
 // See RegisterPlugins.
@@ -2037,7 +2110,7 @@ type RegisterPluginsRequest struct {
 
 func (x *RegisterPluginsRequest) Reset() {
 	*x = RegisterPluginsRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2122,7 @@ func (x *RegisterPluginsRequest) String() string {
 func (*RegisterPluginsRequest) ProtoMessage() {}
 
 func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2135,7 @@ func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsRequest.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RegisterPluginsRequest) GetSession() string {
@@ -2095,7 +2168,7 @@ type RegisterPluginsResponse struct {
 
 func (x *RegisterPluginsResponse) Reset() {
 	*x = RegisterPluginsResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2180,7 @@ func (x *RegisterPluginsResponse) String() string {
 func (*RegisterPluginsResponse) ProtoMessage() {}
 
 func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2193,7 @@ func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsResponse.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
 }
 
 // A chunk of a plan.
@@ -2136,7 +2209,7 @@ type SubmitPlanRequest struct {
 
 func (x *SubmitPlanRequest) Reset() {
 	*x = SubmitPlanRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2221,7 @@ func (x *SubmitPlanRequest) String() string {
 func (*SubmitPlanRequest) ProtoMessage() {}
 
 func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2234,7 @@ func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanRequest.ProtoReflect.Descriptor instead.
 func (*SubmitPlanRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SubmitPlanRequest) GetHeader() *PlanHeader {
@@ -2205,7 +2278,7 @@ type PlanHeader struct {
 
 func (x *PlanHeader) Reset() {
 	*x = PlanHeader{}
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2217,7 +2290,7 @@ func (x *PlanHeader) String() string {
 func (*PlanHeader) ProtoMessage() {}
 
 func (x *PlanHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2230,7 +2303,7 @@ func (x *PlanHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanHeader.ProtoReflect.Descriptor instead.
 func (*PlanHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *PlanHeader) GetSession() string {
@@ -2307,7 +2380,7 @@ type SubmitPlanResponse struct {
 
 func (x *SubmitPlanResponse) Reset() {
 	*x = SubmitPlanResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2392,7 @@ func (x *SubmitPlanResponse) String() string {
 func (*SubmitPlanResponse) ProtoMessage() {}
 
 func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2405,7 @@ func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanResponse.ProtoReflect.Descriptor instead.
 func (*SubmitPlanResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SubmitPlanResponse) GetChanged() bool {
@@ -2357,7 +2430,7 @@ type CompleteCommandRequest struct {
 
 func (x *CompleteCommandRequest) Reset() {
 	*x = CompleteCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2369,7 +2442,7 @@ func (x *CompleteCommandRequest) String() string {
 func (*CompleteCommandRequest) ProtoMessage() {}
 
 func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2382,7 +2455,7 @@ func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandRequest.ProtoReflect.Descriptor instead.
 func (*CompleteCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CompleteCommandRequest) GetSession() string {
@@ -2415,7 +2488,7 @@ type CompleteCommandResponse struct {
 
 func (x *CompleteCommandResponse) Reset() {
 	*x = CompleteCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2427,7 +2500,7 @@ func (x *CompleteCommandResponse) String() string {
 func (*CompleteCommandResponse) ProtoMessage() {}
 
 func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2440,7 +2513,7 @@ func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandResponse.ProtoReflect.Descriptor instead.
 func (*CompleteCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
 }
 
 // See WatchMirror.
@@ -2456,7 +2529,7 @@ type WatchMirrorRequest struct {
 
 func (x *WatchMirrorRequest) Reset() {
 	*x = WatchMirrorRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2468,7 +2541,7 @@ func (x *WatchMirrorRequest) String() string {
 func (*WatchMirrorRequest) ProtoMessage() {}
 
 func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2481,7 +2554,7 @@ func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorRequest.ProtoReflect.Descriptor instead.
 func (*WatchMirrorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchMirrorRequest) GetSession() string {
@@ -2516,7 +2589,7 @@ type WatchMirrorResponse struct {
 
 func (x *WatchMirrorResponse) Reset() {
 	*x = WatchMirrorResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2601,7 @@ func (x *WatchMirrorResponse) String() string {
 func (*WatchMirrorResponse) ProtoMessage() {}
 
 func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2614,7 @@ func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorResponse.ProtoReflect.Descriptor instead.
 func (*WatchMirrorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WatchMirrorResponse) GetChange() isWatchMirrorResponse_Change {
@@ -2617,7 +2690,7 @@ type MirrorStatus struct {
 
 func (x *MirrorStatus) Reset() {
 	*x = MirrorStatus{}
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2702,7 @@ func (x *MirrorStatus) String() string {
 func (*MirrorStatus) ProtoMessage() {}
 
 func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2715,7 @@ func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorStatus.ProtoReflect.Descriptor instead.
 func (*MirrorStatus) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *MirrorStatus) GetUnit() string {
@@ -2703,7 +2776,7 @@ type MirrorSynced struct {
 
 func (x *MirrorSynced) Reset() {
 	*x = MirrorSynced{}
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2715,7 +2788,7 @@ func (x *MirrorSynced) String() string {
 func (*MirrorSynced) ProtoMessage() {}
 
 func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2728,7 +2801,7 @@ func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorSynced.ProtoReflect.Descriptor instead.
 func (*MirrorSynced) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
 }
 
 // See RunCommand.
@@ -2744,7 +2817,7 @@ type RunCommandRequest struct {
 
 func (x *RunCommandRequest) Reset() {
 	*x = RunCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2756,7 +2829,7 @@ func (x *RunCommandRequest) String() string {
 func (*RunCommandRequest) ProtoMessage() {}
 
 func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2769,7 +2842,7 @@ func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandRequest.ProtoReflect.Descriptor instead.
 func (*RunCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RunCommandRequest) GetSession() string {
@@ -2797,7 +2870,7 @@ type RunCommandResponse struct {
 
 func (x *RunCommandResponse) Reset() {
 	*x = RunCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2809,7 +2882,7 @@ func (x *RunCommandResponse) String() string {
 func (*RunCommandResponse) ProtoMessage() {}
 
 func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2822,7 +2895,7 @@ func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandResponse.ProtoReflect.Descriptor instead.
 func (*RunCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RunCommandResponse) GetResult() *CommandResult {
@@ -2842,13 +2915,14 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"C\n" +
 	"\x11HeartbeatResponse\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x16\n" +
-	"\x06lapsed\x18\x02 \x01(\bR\x06lapsed\"\x81\x02\n" +
+	"\x06lapsed\x18\x02 \x01(\bR\x06lapsed\"\xb4\x02\n" +
 	"\rAttachRequest\x12(\n" +
 	"\x05hello\x18\x01 \x01(\v2\x10.sluice.v1.HelloH\x00R\x05hello\x12.\n" +
 	"\arelease\x18\x02 \x01(\v2\x12.sluice.v1.ReleaseH\x00R\arelease\x121\n" +
 	"\x06status\x18\x03 \x01(\v2\x17.sluice.v1.StatusReportH\x00R\x06status\x12.\n" +
 	"\x05fence\x18\x04 \x01(\v2\x16.sluice.v1.FenceReportH\x00R\x05fence\x12(\n" +
-	"\x05drain\x18\x05 \x01(\v2\x10.sluice.v1.DrainH\x00R\x05drainB\t\n" +
+	"\x05drain\x18\x05 \x01(\v2\x10.sluice.v1.DrainH\x00R\x05drain\x121\n" +
+	"\bprepared\x18\x06 \x01(\v2\x13.sluice.v1.PreparedH\x00R\bpreparedB\t\n" +
 	"\amessage\"\xd8\x04\n" +
 	"\x05Hello\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
@@ -2893,7 +2967,10 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\vFenceReport\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\a\n" +
-	"\x05Drain\"\x9a\x02\n" +
+	"\x05Drain\"F\n" +
+	"\bPrepared\x12\x12\n" +
+	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\x9a\x02\n" +
 	"\x0eAttachResponse\x12.\n" +
 	"\awelcome\x18\x01 \x01(\v2\x12.sluice.v1.WelcomeH\x00R\awelcome\x123\n" +
 	"\adesired\x18\x02 \x01(\v2\x17.sluice.v1.DesiredDeltaH\x00R\adesired\x128\n" +
@@ -3058,7 +3135,7 @@ func file_sluice_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_sluice_v1_session_proto_goTypes = []any{
 	(ReleaseOutcome)(0),             // 0: sluice.v1.ReleaseOutcome
 	(ReleaseMode)(0),                // 1: sluice.v1.ReleaseMode
@@ -3072,41 +3149,42 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*UnitStatus)(nil),              // 9: sluice.v1.UnitStatus
 	(*FenceReport)(nil),             // 10: sluice.v1.FenceReport
 	(*Drain)(nil),                   // 11: sluice.v1.Drain
-	(*AttachResponse)(nil),          // 12: sluice.v1.AttachResponse
-	(*Welcome)(nil),                 // 13: sluice.v1.Welcome
-	(*Refusal)(nil),                 // 14: sluice.v1.Refusal
-	(*DesiredDelta)(nil),            // 15: sluice.v1.DesiredDelta
-	(*DesiredUnit)(nil),             // 16: sluice.v1.DesiredUnit
-	(*ReleaseAck)(nil),              // 17: sluice.v1.ReleaseAck
-	(*Command)(nil),                 // 18: sluice.v1.Command
-	(*ValidateCommand)(nil),         // 19: sluice.v1.ValidateCommand
-	(*FenceCommand)(nil),            // 20: sluice.v1.FenceCommand
-	(*CommandResult)(nil),           // 21: sluice.v1.CommandResult
-	(*CommandError)(nil),            // 22: sluice.v1.CommandError
-	(*ValidateResult)(nil),          // 23: sluice.v1.ValidateResult
-	(*FenceResult)(nil),             // 24: sluice.v1.FenceResult
-	(*RegisterPluginsRequest)(nil),  // 25: sluice.v1.RegisterPluginsRequest
-	(*RegisterPluginsResponse)(nil), // 26: sluice.v1.RegisterPluginsResponse
-	(*SubmitPlanRequest)(nil),       // 27: sluice.v1.SubmitPlanRequest
-	(*PlanHeader)(nil),              // 28: sluice.v1.PlanHeader
-	(*SubmitPlanResponse)(nil),      // 29: sluice.v1.SubmitPlanResponse
-	(*CompleteCommandRequest)(nil),  // 30: sluice.v1.CompleteCommandRequest
-	(*CompleteCommandResponse)(nil), // 31: sluice.v1.CompleteCommandResponse
-	(*WatchMirrorRequest)(nil),      // 32: sluice.v1.WatchMirrorRequest
-	(*WatchMirrorResponse)(nil),     // 33: sluice.v1.WatchMirrorResponse
-	(*MirrorStatus)(nil),            // 34: sluice.v1.MirrorStatus
-	(*MirrorSynced)(nil),            // 35: sluice.v1.MirrorSynced
-	(*RunCommandRequest)(nil),       // 36: sluice.v1.RunCommandRequest
-	(*RunCommandResponse)(nil),      // 37: sluice.v1.RunCommandResponse
-	nil,                             // 38: sluice.v1.Hello.LabelsEntry
-	(*Plugin)(nil),                  // 39: sluice.v1.Plugin
-	(*Epoch)(nil),                   // 40: sluice.v1.Epoch
-	(State)(0),                      // 41: sluice.v1.State
-	(UnitClass)(0),                  // 42: sluice.v1.UnitClass
-	(*Config)(nil),                  // 43: sluice.v1.Config
-	(TargetState)(0),                // 44: sluice.v1.TargetState
-	(*ConfigInfo)(nil),              // 45: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 46: sluice.v1.ConnectorType
+	(*Prepared)(nil),                // 12: sluice.v1.Prepared
+	(*AttachResponse)(nil),          // 13: sluice.v1.AttachResponse
+	(*Welcome)(nil),                 // 14: sluice.v1.Welcome
+	(*Refusal)(nil),                 // 15: sluice.v1.Refusal
+	(*DesiredDelta)(nil),            // 16: sluice.v1.DesiredDelta
+	(*DesiredUnit)(nil),             // 17: sluice.v1.DesiredUnit
+	(*ReleaseAck)(nil),              // 18: sluice.v1.ReleaseAck
+	(*Command)(nil),                 // 19: sluice.v1.Command
+	(*ValidateCommand)(nil),         // 20: sluice.v1.ValidateCommand
+	(*FenceCommand)(nil),            // 21: sluice.v1.FenceCommand
+	(*CommandResult)(nil),           // 22: sluice.v1.CommandResult
+	(*CommandError)(nil),            // 23: sluice.v1.CommandError
+	(*ValidateResult)(nil),          // 24: sluice.v1.ValidateResult
+	(*FenceResult)(nil),             // 25: sluice.v1.FenceResult
+	(*RegisterPluginsRequest)(nil),  // 26: sluice.v1.RegisterPluginsRequest
+	(*RegisterPluginsResponse)(nil), // 27: sluice.v1.RegisterPluginsResponse
+	(*SubmitPlanRequest)(nil),       // 28: sluice.v1.SubmitPlanRequest
+	(*PlanHeader)(nil),              // 29: sluice.v1.PlanHeader
+	(*SubmitPlanResponse)(nil),      // 30: sluice.v1.SubmitPlanResponse
+	(*CompleteCommandRequest)(nil),  // 31: sluice.v1.CompleteCommandRequest
+	(*CompleteCommandResponse)(nil), // 32: sluice.v1.CompleteCommandResponse
+	(*WatchMirrorRequest)(nil),      // 33: sluice.v1.WatchMirrorRequest
+	(*WatchMirrorResponse)(nil),     // 34: sluice.v1.WatchMirrorResponse
+	(*MirrorStatus)(nil),            // 35: sluice.v1.MirrorStatus
+	(*MirrorSynced)(nil),            // 36: sluice.v1.MirrorSynced
+	(*RunCommandRequest)(nil),       // 37: sluice.v1.RunCommandRequest
+	(*RunCommandResponse)(nil),      // 38: sluice.v1.RunCommandResponse
+	nil,                             // 39: sluice.v1.Hello.LabelsEntry
+	(*Plugin)(nil),                  // 40: sluice.v1.Plugin
+	(*Epoch)(nil),                   // 41: sluice.v1.Epoch
+	(State)(0),                      // 42: sluice.v1.State
+	(UnitClass)(0),                  // 43: sluice.v1.UnitClass
+	(*Config)(nil),                  // 44: sluice.v1.Config
+	(TargetState)(0),                // 45: sluice.v1.TargetState
+	(*ConfigInfo)(nil),              // 46: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 47: sluice.v1.ConnectorType
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -3114,73 +3192,75 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	8,  // 2: sluice.v1.AttachRequest.status:type_name -> sluice.v1.StatusReport
 	10, // 3: sluice.v1.AttachRequest.fence:type_name -> sluice.v1.FenceReport
 	11, // 4: sluice.v1.AttachRequest.drain:type_name -> sluice.v1.Drain
-	38, // 5: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
-	39, // 6: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
-	40, // 7: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
-	6,  // 8: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
-	7,  // 9: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
-	40, // 10: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
-	40, // 11: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
-	0,  // 12: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
-	9,  // 13: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
-	40, // 14: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
-	41, // 15: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	40, // 16: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	13, // 17: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
-	15, // 18: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
-	17, // 19: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
-	18, // 20: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
-	14, // 21: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
-	17, // 22: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
-	16, // 23: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	40, // 24: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	42, // 25: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
-	1,  // 26: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	43, // 27: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	43, // 28: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	44, // 29: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
-	40, // 30: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
-	19, // 31: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
-	20, // 32: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
-	43, // 33: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	40, // 34: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	43, // 35: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
-	22, // 36: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
-	23, // 37: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
-	24, // 38: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
-	45, // 39: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	46, // 40: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	42, // 41: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	39, // 42: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
-	28, // 43: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	43, // 44: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	40, // 45: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	42, // 46: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	40, // 47: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	34, // 48: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
-	35, // 49: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	41, // 50: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	18, // 51: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	21, // 52: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 53: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 54: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	25, // 55: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	27, // 56: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	30, // 57: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	32, // 58: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	36, // 59: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 60: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	12, // 61: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	26, // 62: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	29, // 63: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	31, // 64: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	33, // 65: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	37, // 66: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	60, // [60:67] is the sub-list for method output_type
-	53, // [53:60] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	12, // 5: sluice.v1.AttachRequest.prepared:type_name -> sluice.v1.Prepared
+	39, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
+	40, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
+	41, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
+	6,  // 9: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
+	7,  // 10: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
+	41, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
+	41, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	0,  // 13: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
+	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
+	41, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
+	42, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
+	41, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	41, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
+	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
+	18, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
+	19, // 22: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
+	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
+	18, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
+	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
+	41, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	43, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
+	44, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	44, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	45, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	41, // 32: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	20, // 33: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
+	21, // 34: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
+	44, // 35: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	41, // 36: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	44, // 37: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	23, // 38: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
+	24, // 39: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
+	25, // 40: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
+	46, // 41: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	47, // 42: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	43, // 43: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	40, // 44: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	29, // 45: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
+	44, // 46: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	41, // 47: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	43, // 48: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	41, // 49: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	35, // 50: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
+	36, // 51: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
+	42, // 52: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	19, // 53: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	22, // 54: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 55: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 56: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	26, // 57: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	28, // 58: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	31, // 59: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	33, // 60: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	37, // 61: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 62: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 63: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	27, // 64: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	30, // 65: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	32, // 66: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	34, // 67: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	38, // 68: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	62, // [62:69] is the sub-list for method output_type
+	55, // [55:62] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }
@@ -3195,24 +3275,25 @@ func file_sluice_v1_session_proto_init() {
 		(*AttachRequest_Status)(nil),
 		(*AttachRequest_Fence)(nil),
 		(*AttachRequest_Drain)(nil),
+		(*AttachRequest_Prepared)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[10].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[11].OneofWrappers = []any{
 		(*AttachResponse_Welcome)(nil),
 		(*AttachResponse_Desired)(nil),
 		(*AttachResponse_ReleaseAck)(nil),
 		(*AttachResponse_Command)(nil),
 		(*AttachResponse_Refusal)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[16].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[17].OneofWrappers = []any{
 		(*Command_Validate)(nil),
 		(*Command_Fence)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[19].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[20].OneofWrappers = []any{
 		(*CommandResult_Error)(nil),
 		(*CommandResult_Validate)(nil),
 		(*CommandResult_Fence)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[31].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[32].OneofWrappers = []any{
 		(*WatchMirrorResponse_Status)(nil),
 		(*WatchMirrorResponse_Synced)(nil),
 	}
@@ -3222,7 +3303,7 @@ func file_sluice_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_session_proto_rawDesc), len(file_sluice_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

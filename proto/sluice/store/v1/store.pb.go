@@ -471,9 +471,13 @@ type Assignment struct {
 	// When it was granted, unix ms.
 	GrantedMs int64 `protobuf:"varint,11,opt,name=granted_ms,json=grantedMs,proto3" json:"granted_ms,omitempty"`
 	// The pool.
-	Pool          string `protobuf:"bytes,12,opt,name=pool,proto3" json:"pool,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Pool string `protobuf:"bytes,12,opt,name=pool,proto3" json:"pool,omitempty"`
+	// Since when there is a successor, unix ms; stays where the successor is gone.
+	SuccessorSinceMs int64 `protobuf:"varint,13,opt,name=successor_since_ms,json=successorSinceMs,proto3" json:"successor_since_ms,omitempty"`
+	// Whether the successor says that it is ready.
+	SuccessorReady bool `protobuf:"varint,14,opt,name=successor_ready,json=successorReady,proto3" json:"successor_ready,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
@@ -588,6 +592,20 @@ func (x *Assignment) GetPool() string {
 		return x.Pool
 	}
 	return ""
+}
+
+func (x *Assignment) GetSuccessorSinceMs() int64 {
+	if x != nil {
+		return x.SuccessorSinceMs
+	}
+	return 0
+}
+
+func (x *Assignment) GetSuccessorReady() bool {
+	if x != nil {
+		return x.SuccessorReady
+	}
+	return false
 }
 
 // lapsed/<unit>.
@@ -1188,7 +1206,7 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\vConfigDelta\x12(\n" +
 	"\x03set\x18\x01 \x03(\v2\x16.sluice.v1.ConfigEntryR\x03set\x12\x12\n" +
 	"\x04same\x18\x02 \x03(\x05R\x04same\x12\x14\n" +
-	"\x05order\x18\x03 \x01(\fR\x05order\"\x97\x03\n" +
+	"\x05order\x18\x03 \x01(\fR\x05order\"\xee\x03\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x18\n" +
@@ -1204,7 +1222,9 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	" \x01(\bR\x13predecessorUnfenced\x12\x1d\n" +
 	"\n" +
 	"granted_ms\x18\v \x01(\x03R\tgrantedMs\x12\x12\n" +
-	"\x04pool\x18\f \x01(\tR\x04pool\"\xb4\x02\n" +
+	"\x04pool\x18\f \x01(\tR\x04pool\x12,\n" +
+	"\x12successor_since_ms\x18\r \x01(\x03R\x10successorSinceMs\x12'\n" +
+	"\x0fsuccessor_ready\x18\x0e \x01(\bR\x0esuccessorReady\"\xb4\x02\n" +
 	"\x06Lapsed\x12&\n" +
 	"\x05epoch\x18\x01 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x19\n" +
