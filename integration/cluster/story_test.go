@@ -141,9 +141,10 @@ func (s *story) arrived(i int) (different, twice int) {
 			s.t.Errorf("lane %d has a line that nobody wrote: %q", i, r.Text())
 			continue
 		}
-		if seen[n] == 0 {
+		switch seen[n] {
+		case 0:
 			different++
-		} else if seen[n] == 1 {
+		case 1:
 			twice++
 		}
 		seen[n] = min(seen[n]+1, 2)
