@@ -245,13 +245,8 @@ func (a *Agent) watch(ctx context.Context) error {
 		a.tell.Lock()
 		left := a.settle()
 		a.tell.Unlock()
-		// Said only now, without a lock: a log that hangs holds nothing up.
-		switch {
-		case left > 0 && !was:
-			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightRuns)
-		case left <= 0 && was:
+		if left <= 0 && was {
 			a.cfg.Logger.Warn("the right to run units has ended: no heartbeat was acknowledged in time")
-			history.Record(a.cfg.Logger, a.cfg.Clock, history.RightOver)
 		}
 		was = left > 0
 		wait := time.Second
@@ -280,8 +275,6 @@ func (a *Agent) settle() time.Duration {
 	}
 	whole := a.whole
 	a.mu.Unlock()
-	a.sup.Right(left > 0, left > 0 && whole)
-	drop()
 	now := a.cfg.Clock.Boot()
 	switch {
 	case left > 0:
@@ -289,8 +282,17 @@ func (a *Agent) settle() time.Duration {
 	case a.ran:
 		a.ended = now
 	}
-	a.sup.Expire(a.ended > 0 && now-a.ended > static)
+	ran := a.ran
 	a.ran = left > 0
+	if a.ran && !ran {
+		history.Record(a.cfg.Logger, a.cfg.Clock, history.RightRuns) // before anything acts
+	}
+	a.sup.Expire(a.ended > 0 && now-a.ended > static) // before Right: what it lets start is not to be stopped again
+	a.sup.Right(a.ran, a.ran && whole)
+	drop()
+	if ran && !a.ran {
+		history.Record(a.cfg.Logger, a.cfg.Clock, history.RightOver) // when nothing acts any more
+	}
 	return left
 }
 
@@ -327,7 +329,7 @@ func (a *Agent) sessions(ctx context.Context) error {
 		})
 		err := a.live(ctx, id)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		a.cfg.Logger.Warn("session ended, and is begun anew", slog.String(logkey.Session, id), logkey.Err, err)
 		if !a.sleep(ctx, a.jitter(100*time.Millisecond, time.Second)) {
@@ -352,7 +354,8 @@ func (a *Agent) live(ctx context.Context, id string) error {
 	var once sync.Once
 	refused := false
 	for {
-		err := a.attach(g.Context(), g, id, func() { once.Do(func() { close(opened) }) })
+		attached := false
+		err := a.attach(g.Context(), g, id, func() { attached = true; once.Do(func() { close(opened) }) })
 		if g.Context().Err() != nil {
 			return context.Cause(g.Context())
 		}
@@ -367,7 +370,11 @@ func (a *Agent) live(ctx context.Context, id string) error {
 		}
 		refused = errors.Is(err, errRefused)
 		a.cfg.Logger.Log(ctx, level, "stream to the control plane ended, and is opened again", logkey.Err, err)
-		if !a.sleep(g.Context(), a.jitter(100*time.Millisecond, time.Second)) {
+		pause := a.jitter(100*time.Millisecond, time.Second)
+		if attached {
+			pause = a.jitter(20*time.Millisecond, 200*time.Millisecond) // well within session.fast.failover.ms
+		}
+		if !a.sleep(g.Context(), pause) {
 			return context.Cause(g.Context())
 		}
 	}

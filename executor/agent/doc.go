@@ -6,4 +6,7 @@
 //
 // Goroutines: one runs sessions and their streams, one the heartbeats of a session on a connection of their
 // own, one writes a stream, one watches the right. Start with agent.go, then stream.go.
+//
+// Locks: tell first, then what the supervisor and its instances have, then mu. Nothing of the supervisor is called
+// under mu, because instances ask for the right under locks of their own.
 package agent

@@ -21,8 +21,10 @@ import (
 
 const (
 	welcomeTimeout = 10 * time.Second
-	chunk          = 256 << 10
-	maxCommands    = 16
+	// registerTimeout bounds one storing of the catalogue.
+	registerTimeout = 30 * time.Second
+	chunk           = 256 << 10
+	maxCommands     = 16
 )
 
 func epochOf(e *sluicev1.Epoch) lease.Epoch {
@@ -157,6 +159,9 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 		return fmt.Errorf("the stream began with %T, not with welcome", m.GetMessage())
 	}
 	times := lease.Times{TTL: time.Duration(w.GetTtlMs()) * time.Millisecond, Margin: time.Duration(w.GetMarginMs()) * time.Millisecond}
+	if times.TTL <= 0 || times.Margin <= 0 {
+		return fmt.Errorf("the control plane's welcome has ttl_ms %d and margin_ms %d: both must be above 0 (bug)", w.GetTtlMs(), w.GetMarginMs())
+	}
 	a.mu.Lock()
 	a.static = time.Duration(w.GetStaticStabilityMaxMs()) * time.Millisecond
 	if times != a.times {
@@ -279,7 +284,9 @@ func (a *Agent) write(ctx context.Context, s stream, sent map[string]*sluicev1.E
 // register stores the catalogue; it is tried again while the stream lives.
 func (a *Agent) register(ctx context.Context, id string) error {
 	for {
-		_, err := a.client.RegisterPlugins(ctx, &sluicev1.RegisterPluginsRequest{Session: id, Pool: a.cfg.Pool, Plugins: a.cfg.Plugins})
+		limit, cancel := context.WithTimeout(ctx, registerTimeout)
+		_, err := a.client.RegisterPlugins(limit, &sluicev1.RegisterPluginsRequest{Session: id, Pool: a.cfg.Pool, Plugins: a.cfg.Plugins})
+		cancel()
 		if err == nil || ctx.Err() != nil {
 			return nil //nolint:nilerr // the stream is gone
 		}

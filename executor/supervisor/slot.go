@@ -187,10 +187,12 @@ func (s *slot) start(want *Desired) {
 		return err
 	})
 	if err == nil {
-		s.record(spec, history.Started)
-		s.sup.mu.Lock()
-		s.inst, s.suspended = inst, false
-		s.sup.mu.Unlock()
+		if !s.begin(inst) {
+			if ready != nil {
+				ready.Close()
+			}
+			return
+		}
 		err = s.sup.group.Go(func(ctx context.Context) error {
 			inst.result <- run.Call(func() error { return inst.Run(context.WithoutCancel(ctx)) })
 			return nil
@@ -205,6 +207,19 @@ func (s *slot) start(want *Desired) {
 		s.sup.mu.Unlock()
 		s.fail(spec, err)
 	}
+}
+
+// begin makes an instance the slot's, unless the right has ended while it was made: then it is forgotten, and another is
+// made once the unit is confirmed again.
+func (s *slot) begin(inst *instance) bool {
+	s.sup.mu.Lock()
+	defer s.sup.mu.Unlock()
+	if !s.sup.running && !fault.Out(fault.EpochGuard) {
+		return false
+	}
+	s.record(inst.spec, history.Started)
+	s.inst, s.suspended = inst, false
+	return true
 }
 
 // apply brings a running instance's switches to what is wanted.

@@ -285,3 +285,24 @@ func TestSupervisor_AUnitThatCannotBeMadeIsFailed(t *testing.T) {
 	s.Desire(want(1, nil))
 	await(t, "FAILED", func() bool { return c.last().State == sluicev1.State_STATE_FAILED && c.last().Trace == "no such class" })
 }
+
+func TestSupervisor_WhereTheRightEndsWhileAnInstanceIsMadeNothingStarts(t *testing.T) {
+	f := &factory{}
+	c := &control{}
+	var s *Supervisor
+	var once sync.Once
+	s = New(Config{Factory: func(Spec) (Factory, error) {
+		once.Do(func() { s.Right(false, false) }) // a constructor that takes its time
+		return f, nil
+	}, StopTimeout: 10 * time.Millisecond, Clock: clock.Real(), Logger: slog.New(slog.DiscardHandler)}, c)
+	t.Cleanup(s.Kill)
+	s.Right(true, true)
+	s.Desire(want(1, nil))
+	await(t, "an instance is made", func() bool { return f.count() == 1 })
+	s.Right(true, false) // it runs again, and nothing is confirmed yet
+	if len(s.Held()) != 1 || c.last() != (Status{}) {
+		t.Fatalf("held %v, told %+v", s.Held(), c.last())
+	}
+	s.Right(true, true)
+	await(t, "another runs", func() bool { return f.count() == 2 && c.last().State == sluicev1.State_STATE_RUNNING })
+}

@@ -40,7 +40,18 @@ func (f *Fake) Advance(d time.Duration) {
 	f.fire()
 }
 
-// Skew moves the wall time alone, as a suspended machine without CLOCK_BOOTTIME or an operator would.
+// Suspend moves wall and boot time on while timers stand still, as they do while the machine is suspended.
+func (f *Fake) Suspend(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now = f.now.Add(d)
+	f.boot += d
+	for _, t := range f.timers {
+		t.at += d
+	}
+}
+
+// Skew moves the wall time alone, as a paused virtual machine or an operator would.
 func (f *Fake) Skew(d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,6 +116,7 @@ func (t *fakeTimer) Stop() bool {
 	defer t.f.mu.Unlock()
 	was := t.armed
 	t.armed = false
+	t.drain()
 	return was
 }
 
@@ -113,6 +125,7 @@ func (t *fakeTimer) Reset(d time.Duration) bool {
 	defer t.f.mu.Unlock()
 	was := t.armed
 	t.at, t.armed = t.f.boot+d, true
+	t.drain()
 	present := false
 	for _, o := range t.f.timers {
 		present = present || o == t
@@ -122,4 +135,12 @@ func (t *fakeTimer) Reset(d time.Duration) bool {
 	}
 	t.f.fire()
 	return was
+}
+
+// drain takes away what nobody has received, as Stop and Reset of a time.Timer do.
+func (t *fakeTimer) drain() {
+	select {
+	case <-t.c:
+	default:
+	}
 }
