@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/internal/lease"
+	"github.com/sluice-project/sluice/internal/loglevel"
 )
 
 // Config is what a replica is started with.
@@ -37,6 +38,8 @@ type Config struct {
 	OwnsStore bool
 	// Dial connects to another replica. Default: without TLS.
 	Dial func(address string) (*grpc.ClientConn, error)
+	// Levels are the levels of the process's loggers. Default: levels that no log follows.
+	Levels *loglevel.Levels
 	// ServerOptions are added to the gRPC server's, as credentials are.
 	ServerOptions []grpc.ServerOption
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/run"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
@@ -52,6 +53,7 @@ type ControlPlane struct {
 	commander *command.Commander
 	sessions  *session.Server
 	leader    *reconciler.Reconciler
+	loggers   *api.Loggers
 	health    *health.Server
 	grpc      *grpc.Server
 	listener  net.Listener
@@ -71,6 +73,9 @@ func New(config Config, backend store.Backend, elect Elect, c clock.Clock, log *
 	}
 	if elect == nil {
 		elect = Sole
+	}
+	if config.Levels == nil {
+		config.Levels = loglevel.New(slog.LevelInfo, c)
 	}
 	return &ControlPlane{
 		config: config, elect: elect, clock: c, log: log.With(logkey.Component, "controlplane"),
@@ -110,6 +115,7 @@ func (p *ControlPlane) Start(ctx context.Context) (err error) {
 	return errors.Join(
 		p.group.Go(p.stayAnnounced),
 		p.group.Go(p.lead),
+		p.group.Go(p.loggers.Follow),
 		p.group.Go(p.serve),
 	)
 }
@@ -162,6 +168,8 @@ func (p *ControlPlane) build() {
 	sluicev1.RegisterConnectorServiceServer(p.grpc, api.NewConnectors(p.store, p.commander))
 	sluicev1.RegisterPluginServiceServer(p.grpc, api.NewPlugins(p.store, p.commander))
 	sluicev1.RegisterClusterServiceServer(p.grpc, api.NewCluster(p.store))
+	p.loggers = api.NewLoggers(p.store, p.config.Levels)
+	sluicev1.RegisterLoggerServiceServer(p.grpc, p.loggers)
 	sluicev1.RegisterSessionServiceServer(p.grpc, p.sessions)
 	sluicev1.RegisterPeerServiceServer(p.grpc, command.NewPeer(p.commander))
 	healthpb.RegisterHealthServer(p.grpc, p.health)
@@ -214,6 +222,7 @@ func (p *ControlPlane) Stop(ctx context.Context) error {
 		return nil
 	}
 	p.health.Shutdown()
+	p.loggers.Stop()
 	err := p.sessions.Stop(ctx)
 	p.stopServing(ctx)
 	err = errors.Join(err, p.group.Stop(ctx), p.commander.Close())

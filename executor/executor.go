@@ -28,6 +28,7 @@ import (
 	"github.com/sluice-project/sluice/internal/errs"
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/run"
 	"github.com/sluice-project/sluice/internal/unit"
 	"github.com/sluice-project/sluice/internal/version"
@@ -56,6 +57,8 @@ type Config struct {
 	Offsets offsets.Store
 	Clock   clock.Clock
 	Logger  *slog.Logger
+	// Levels are the levels of Logger. Nil leaves them as they are.
+	Levels *loglevel.Levels
 }
 
 // Executor runs units. Start, then Stop or Kill, once each.
@@ -169,7 +172,13 @@ func clientID(prefix string) func(string, int) string {
 // Start begins to serve. The session with the control plane begins once Kafka has the internal topics: Ready. An
 // executor that waits for Kafka holds nothing, and says so in its log.
 func (x *Executor) Start(context.Context) error {
-	return errors.Join(x.group.Go(x.active.Run), x.group.Go(x.begin))
+	err := errors.Join(x.group.Go(x.active.Run), x.group.Go(x.begin))
+	if x.cfg.Levels == nil {
+		return err
+	}
+	return errors.Join(err, x.group.Go(func(ctx context.Context) error {
+		return x.cfg.Levels.Follow(ctx, sluicev1.NewLoggerServiceClient(x.cfg.Streams), x.cfg.Advertise, x.cfg.Clock)
+	}))
 }
 
 // Ready is closed once the session with the control plane has begun.

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-project/sluice/gateway/rest"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/replicas"
 	"github.com/sluice-project/sluice/internal/run"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
@@ -36,6 +37,8 @@ type Config struct {
 	ControlPlane []string
 	// Credentials are those of the connections to the control plane; nil is in the clear.
 	Credentials credentials.TransportCredentials
+	// Levels are the levels of the process's loggers. Default: levels that no log follows.
+	Levels *loglevel.Levels
 	// Metrics count the requests, where they are given.
 	Metrics *Metrics
 }
@@ -69,6 +72,9 @@ func New(config Config, c clock.Clock, log *slog.Logger) (*Gateway, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	if config.Levels == nil {
+		config.Levels = loglevel.New(slog.LevelInfo, c)
+	}
 	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway"), group: run.New(context.Background(), "gateway")}, nil
 }
 
@@ -80,7 +86,12 @@ func (g *Gateway) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	handler, err := rest.NewHandler(ctx, conn)
+	loggers := sluicev1.NewLoggerServiceClient(conn)
+	handler, err := rest.NewHandler(ctx, conn, rest.Options{Loggers: &loglevel.Service{Levels: g.config.Levels,
+		Elsewhere: func(ctx context.Context, req *sluicev1.SetLoggerRequest) error {
+			_, err := loggers.SetLogger(ctx, req)
+			return err
+		}}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
 	}
@@ -97,12 +108,13 @@ func (g *Gateway) Start(ctx context.Context) error {
 		g.server.Handler = g.config.Metrics.around(handler)
 	}
 	conn.Connect()
-	return g.group.Go(func(context.Context) error {
+	follow := g.group.Go(func(ctx context.Context) error { return g.config.Levels.Follow(ctx, loggers, "", g.clock) })
+	return errors.Join(follow, g.group.Go(func(context.Context) error {
 		if err := g.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	})
+	}))
 }
 
 // Addr is where the gateway listens, host:port. Only after Start.
@@ -139,8 +151,12 @@ func (g *Gateway) Stop(ctx context.Context) error {
 func stamp(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	switch r := req.(type) {
 	case *sluicev1.CreateConnectorRequest:
-		r.RequestId = rand.Text()
+		if r.GetRequestId() == "" { // the client's Idempotency-Key has named it
+			r.RequestId = rand.Text()
+		}
 	case *sluicev1.PutConnectorConfigRequest:
+		r.RequestId = rand.Text()
+	case *sluicev1.PatchConnectorConfigRequest:
 		r.RequestId = rand.Text()
 	}
 	return invoke(ctx, method, req, reply, cc, opts...)

@@ -94,7 +94,7 @@ func configOf(s process.Settings, creds credentials.TransportCredentials) contro
 	conf := controlplane.Config{
 		ReplicaID: s.Values.String(process.ReplicaID), ClusterID: s.Values.String(process.ClusterID), Advertise: s.Values.String(process.GrpcAdvertise),
 		Times:           lease.Times{TTL: s.MS(process.SessionTTL), Margin: s.MS(process.SessionMargin)},
-		StaticStability: s.MS(process.StaticMax), FastFailover: s.MS(process.FastFailover),
+		StaticStability: s.MS(process.StaticMax), FastFailover: s.MS(process.FastFailover), Levels: s.Levels,
 		Dial: func(address string) (*grpc.ClientConn, error) {
 			return replicas.Dial([]string{address}, replicas.One, creds)
 		},

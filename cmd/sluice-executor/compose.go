@@ -48,7 +48,7 @@ func composeExecutor(ctx context.Context, s process.Settings, c clock.Clock, log
 	if err != nil {
 		return nil, err
 	}
-	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins(), Clock: c, Logger: log}
+	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins(), Clock: c, Logger: log, Levels: s.Levels}
 	if conf.Advertise == "" {
 		conf.Advertise = process.Advertised(adm.Addr())
 	}

@@ -34,7 +34,7 @@ func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", process.Listeners, err)
 	}
-	conf := gateway.Config{ControlPlane: s.Values.List(process.ControlPlane), Credentials: creds}
+	conf := gateway.Config{ControlPlane: s.Values.List(process.ControlPlane), Credentials: creds, Levels: s.Levels}
 	var lc net.ListenConfig
 	if conf.Listener, err = lc.Listen(ctx, "tcp", u.Host); err != nil {
 		return nil, fmt.Errorf("%s: %w", process.Listeners, err)

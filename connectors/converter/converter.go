@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/internal/version"
 )
 
 // ErrData is wrapped where data cannot be converted: a bad record, not a bad config.
@@ -45,7 +46,7 @@ func Builtin() []Info {
 	return []Info{
 		info("org.apache.kafka.connect.converters.ByteArrayConverter", configdef.New, func() Converter { return &ByteArray{} }),
 		info("org.apache.kafka.connect.json.JsonConverter", jsonDef, func() Converter { return &JSON{} }),
-		{Class: SimpleHeaderClass, Aliases: []string{"SimpleHeaderConverter", "Simple"}, Config: configdef.New,
+		{Class: SimpleHeaderClass, Version: version.Connect, Aliases: []string{"SimpleHeaderConverter", "Simple"}, Config: configdef.New,
 			NewHeader: func() HeaderConverter { return &SimpleHeader{} }},
 		info("org.apache.kafka.connect.storage.StringConverter", stringDef, func() Converter { return &String{} }),
 	}
@@ -53,7 +54,7 @@ func Builtin() []Info {
 
 func info(class string, def func() *configdef.Def, make func() Converter) Info {
 	simple := class[strings.LastIndexByte(class, '.')+1:]
-	return Info{Class: class, Aliases: []string{simple, strings.TrimSuffix(simple, "Converter")}, Config: def, New: make,
+	return Info{Class: class, Version: version.Connect, Aliases: []string{simple, strings.TrimSuffix(simple, "Converter")}, Config: def, New: make,
 		NewHeader: func() HeaderConverter { return &header{c: make()} }}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/controlplane/store"
@@ -44,6 +45,20 @@ func (s *Cluster) GetServerInfo(context.Context, *sluicev1.GetServerInfoRequest)
 		}
 	}
 	return out, nil
+}
+
+// healthTimeout is below what a gateway waits, so that it hears the reason.
+const healthTimeout = 8 * time.Second
+
+// GetHealth implements ClusterService. Like a worker's, it does not ask whether anybody could run a connector.
+func (s *Cluster) GetHealth(ctx context.Context, _ *sluicev1.GetHealthRequest) (*sluicev1.GetHealthResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	if err := s.store.Barrier(ctx); err != nil {
+		return &sluicev1.GetHealthResponse{Status: "unhealthy",
+			Message: "Worker was unable to handle this request and may be unable to handle other requests. The control plane's store is not available."}, nil
+	}
+	return &sluicev1.GetHealthResponse{Status: "healthy", Message: "Worker has completed startup and is ready to handle requests."}, nil
 }
 
 // ListExecutors implements ClusterService.

@@ -52,10 +52,7 @@ func normal(c *sluicev1.Config) (*sluicev1.Config, error) {
 	out := &sluicev1.Config{Entries: make([]*sluicev1.ConfigEntry, 0, len(c.GetEntries())+1)}
 	at := make(map[string]int, len(c.GetEntries()))
 	for _, e := range c.GetEntries() {
-		switch {
-		case e.GetKey() == "":
-			return nil, errs.New(errs.RequestMalformed, "config: it has an empty key: every key must have a name")
-		case !utf8.ValidString(e.GetKey()) || !utf8.ValidString(e.GetValue()):
+		if !utf8.ValidString(e.GetKey()) || !utf8.ValidString(e.GetValue()) {
 			return nil, errs.New(errs.RequestMalformed, "config: %q: is not valid UTF-8", e.GetKey())
 		}
 		if i, ok := at[e.GetKey()]; ok {
@@ -84,6 +81,32 @@ func named(c *sluicev1.Config, name string) (*sluicev1.Config, error) {
 	}
 	c.Entries = append(c.Entries, &sluicev1.ConfigEntry{Key: keyName, Value: &name})
 	return c, nil
+}
+
+// merged is a config with the changes of a patch: null removes a key, what is new comes last.
+func merged(c, patch *sluicev1.Config) *sluicev1.Config {
+	change := make(map[string]*sluicev1.ConfigEntry, len(patch.GetEntries()))
+	for _, e := range patch.GetEntries() {
+		change[e.GetKey()] = e
+	}
+	out := &sluicev1.Config{Entries: make([]*sluicev1.ConfigEntry, 0, len(c.GetEntries())+len(change))}
+	have := make(map[string]bool, len(c.GetEntries()))
+	for _, e := range c.GetEntries() {
+		have[e.GetKey()] = true
+		if with, ok := change[e.GetKey()]; ok {
+			e = with
+			if e.Value == nil {
+				continue
+			}
+		}
+		out.Entries = append(out.Entries, e)
+	}
+	for _, e := range patch.GetEntries() {
+		if !have[e.GetKey()] && e.Value != nil {
+			out.Entries = append(out.Entries, e)
+		}
+	}
+	return out
 }
 
 // checkName is ConfigDef.NonEmptyStringWithoutControlChars, in its words.

@@ -26,6 +26,7 @@ type Reader interface {
 
 // Writer writes connectors.
 type Writer interface {
+	Connector(ctx context.Context, name string) (*state.Connector, error)
 	CreateConnector(ctx context.Context, name string, v *storev1.Connector) (*state.Connector, error)
 	UpdateConnector(ctx context.Context, name string, f func(*state.Connector) (*storev1.Connector, error)) (*state.Connector, error)
 	DeleteConnector(ctx context.Context, name string) error
@@ -126,7 +127,7 @@ func (s *Connectors) GetConnectorConfig(ctx context.Context, req *sluicev1.GetCo
 	if err != nil {
 		return nil, err
 	}
-	return &sluicev1.GetConnectorConfigResponse{Config: c.Value.GetConfig()}, nil
+	return &sluicev1.GetConnectorConfigResponse{Config: c.Value.GetConfig(), Etag: etag(c)}, nil
 }
 
 // GetConnectorStatus implements ConnectorService.

@@ -48,7 +48,7 @@ func (s *Connectors) target(ctx context.Context, name string, target sluicev1.Ta
 		next := proto.CloneOf(c.Value)
 		next.TargetState = target
 		if empty {
-			next.TaskSet = nil
+			next.StoppedTasks, next.TaskSet = max(next.GetTaskSet().GetCount(), next.GetStoppedTasks()), nil
 		}
 		return next, nil
 	})
@@ -155,6 +155,10 @@ func (s *Connectors) RestartTask(ctx context.Context, req *sluicev1.RestartTaskR
 	name, n := req.GetName(), req.GetTask()
 	_, err := s.store.UpdateConnector(ctx, name, func(c *state.Connector) (*storev1.Connector, error) {
 		if n < 0 || n >= c.Value.GetTaskSet().GetCount() {
+			if n >= 0 && n < c.Value.GetStoppedTasks() && c.Value.GetTargetState() == sluicev1.TargetState_TARGET_STATE_STOPPED {
+				// Kafka Connect still knows the tasks of a stopped connector, and has nobody to ask: its words are kept.
+				return nil, errs.New(errs.TaskStopped, "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.")
+			}
 			return nil, errs.New(errs.TaskNotFound, "Unknown task: %s-%d", name, n)
 		}
 		next := proto.CloneOf(c.Value)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/internal/errs"
+	"github.com/sluice-project/sluice/internal/pluginversion"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -57,6 +58,42 @@ func (s *Plugins) ListPlugins(ctx context.Context, req *sluicev1.ListPluginsRequ
 		return cmp.Or(cmp.Compare(a.GetType(), b.GetType()), strings.Compare(a.GetClass(), b.GetClass()), strings.Compare(a.GetVersion(), b.GetVersion()))
 	})
 	return out, nil
+}
+
+// GetPluginConfig implements PluginService. Definitions are those of the catalogues, so that no executor needs to live.
+func (s *Plugins) GetPluginConfig(ctx context.Context, req *sluicev1.GetPluginConfigRequest) (*sluicev1.GetPluginConfigResponse, error) {
+	spec := pluginversion.Latest
+	if req.Version != nil {
+		spec = req.GetVersion()
+	}
+	wanted, err := pluginversion.Parse(spec)
+	if err != nil {
+		return nil, errs.New(errs.VersionInvalid, "Invalid version specification: %s", spec)
+	}
+	var found []*sluicev1.Plugin
+	for _, p := range fresh(ctx, s.store).Plugins {
+		if p := p.Value.GetPlugin(); p.GetClass() == req.GetPlugin() || slices.Contains(p.GetAliases(), req.GetPlugin()) {
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil, errs.New(errs.PluginUnknown, "Unknown plugin %s.", req.GetPlugin())
+	}
+	// A class of several kinds is what Kafka Connect lists first; of several versions, the newest counts.
+	slices.SortStableFunc(found, func(a, b *sluicev1.Plugin) int {
+		return cmp.Or(cmp.Compare(a.GetType(), b.GetType()), strings.Compare(a.GetClass(), b.GetClass()), pluginversion.Compare(b.GetVersion(), a.GetVersion()))
+	})
+	var versions []string
+	for _, p := range found {
+		if p.GetType() != found[0].GetType() || p.GetClass() != found[0].GetClass() {
+			break
+		}
+		if wanted.Allows(p.GetVersion()) {
+			return &sluicev1.GetPluginConfigResponse{Plugin: p}, nil
+		}
+		versions = append(versions, p.GetVersion())
+	}
+	return nil, errs.New(errs.VersionUnknown, "Plugin %s not found that matches the version range %s, available versions: [%s]", found[0].GetClass(), wanted, strings.Join(slices.Compact(versions), ", "))
 }
 
 // ValidateConfig implements PluginService.

@@ -33,14 +33,14 @@ func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateCo
 		return nil, err
 	}
 	// A request that comes again gets its first answer, even where no executor is left to validate.
-	if c := s.store.View().Connectors[name]; c != nil && repeated(c.Value, req.GetRequestId()) && c.Value.GetRequestCreated() {
+	if c := s.store.View().Connectors[name]; c != nil && createdBy(c.Value, req.GetRequestId()) {
 		return &sluicev1.CreateConnectorResponse{Connector: firstInfo(c)}, nil
 	}
 	value, err := s.validated(ctx, checked, req.GetRequestId())
 	if err != nil {
 		return nil, err
 	}
-	value.TargetState, value.ConfigGeneration, value.RequestCreated = target, 1, true
+	value.TargetState, value.ConfigGeneration, value.RequestCreated, value.CreateId = target, 1, true, req.GetRequestId()
 	c, err := s.store.CreateConnector(ctx, name, value)
 	if errors.Is(err, store.ErrExists) {
 		return s.existing(ctx, name, req.GetRequestId())
@@ -56,7 +56,7 @@ func (s *Connectors) existing(ctx context.Context, name, requestID string) (*slu
 	if err := s.store.Barrier(ctx); err != nil {
 		return nil, err
 	}
-	if c := s.store.View().Connectors[name]; c != nil && repeated(c.Value, requestID) && c.Value.GetRequestCreated() {
+	if c := s.store.View().Connectors[name]; c != nil && createdBy(c.Value, requestID) {
 		return &sluicev1.CreateConnectorResponse{Connector: firstInfo(c)}, nil
 	}
 	return nil, errs.New(errs.ConnectorExists, "Connector %s already exists", name)
@@ -87,14 +87,13 @@ func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutCo
 		created := false
 		c, err := s.store.UpdateConnector(ctx, name, func(c *state.Connector) (*storev1.Connector, error) {
 			created = repeated(c.Value, id) && c.Value.GetRequestCreated()
-			if repeated(c.Value, id) || equal(c.Value.GetConfig(), value.GetConfig()) {
-				return nil, nil // no change: nothing restarts
+			if repeated(c.Value, id) {
+				return nil, nil
 			}
-			next := proto.CloneOf(c.Value)
-			next.Config, next.Pool, next.Type, next.PluginClass, next.TaskClass = value.GetConfig(), value.GetPool(), value.GetType(), value.GetPluginClass(), value.GetTaskClass()
-			next.RequestId, next.RequestCreated = id, false
-			next.ConfigGeneration++
-			return next, nil
+			if err := matches(c, req.GetIfMatch()); err != nil {
+				return nil, err
+			}
+			return replaced(c.Value, value, id), nil
 		})
 		if err == nil {
 			return putAnswer(c, created), nil
@@ -102,8 +101,11 @@ func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutCo
 		if !errors.Is(err, store.ErrNotFound) {
 			return nil, err
 		}
+		if err := matchesNone(name, req.GetIfMatch()); err != nil {
+			return nil, err
+		}
 		fresh := proto.CloneOf(value)
-		fresh.TargetState, fresh.ConfigGeneration, fresh.RequestCreated = sluicev1.TargetState_TARGET_STATE_STARTED, 1, true
+		fresh.TargetState, fresh.ConfigGeneration, fresh.RequestCreated, fresh.CreateId = sluicev1.TargetState_TARGET_STATE_STARTED, 1, true, id
 		c, err = s.store.CreateConnector(ctx, name, fresh)
 		if err == nil {
 			return putAnswer(c, true), nil
@@ -116,7 +118,24 @@ func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutCo
 }
 
 func putAnswer(c *state.Connector, created bool) *sluicev1.PutConnectorConfigResponse {
-	return &sluicev1.PutConnectorConfigResponse{Connector: info(c), Created: created}
+	return &sluicev1.PutConnectorConfigResponse{Connector: info(c), Created: created, Etag: etag(c)}
+}
+
+// replaced is a connector with a new config; nil where the config is the same: nothing restarts then.
+func replaced(v, with *storev1.Connector, requestID string) *storev1.Connector {
+	if equal(v.GetConfig(), with.GetConfig()) {
+		return nil
+	}
+	next := proto.CloneOf(v)
+	next.Config, next.Pool, next.Type, next.PluginClass, next.TaskClass = with.GetConfig(), with.GetPool(), with.GetType(), with.GetPluginClass(), with.GetTaskClass()
+	next.RequestId, next.RequestCreated = requestID, false
+	next.ConfigGeneration++
+	return next
+}
+
+// createdBy says whether a connector was created by this very request, whatever its config has become since.
+func createdBy(v *storev1.Connector, requestID string) bool {
+	return requestID != "" && v.GetCreateId() == requestID
 }
 
 // repeated says whether a value was written by this very request.
@@ -149,6 +168,11 @@ func check(name string, config *sluicev1.Config, requestID string) (*checkedConf
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
+	return checkPlaced(config)
+}
+
+// checkPlaced wants to know which class, and in which pool.
+func checkPlaced(config *sluicev1.Config) (*checkedConfig, error) {
 	if err := checkClass(config); err != nil {
 		return nil, err
 	}

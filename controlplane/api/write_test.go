@@ -62,7 +62,6 @@ func TestWrites_RefuseBadInputAndChangeNothing(t *testing.T) {
 		message    string
 	}{
 		{"no config", "a", nil, "", errs.RequestMalformed, ""},
-		{"an empty key", "a", pairs("connector.class", "X", "", "x"), "", errs.RequestMalformed, ""},
 		{"a long request id", "a", pairs("connector.class", "X"), strings.Repeat("i", 65), errs.RequestMalformed, ""},
 		{"names differ", "a", pairs("connector.class", "X", "name", "b"), "", errs.NameMismatch, "Connector name configuration (b) doesn't match connector name in the URL (a)"},
 		{"a name in the config alone", "", pairs("connector.class", "X", "name", "a"), "", errs.NameMismatch, "Connector name configuration (a) doesn't match connector name in the URL ()"},

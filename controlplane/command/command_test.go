@@ -144,7 +144,7 @@ func TestRun_BoundsWhatWaits(t *testing.T) {
 	}
 	<-sent
 	<-sent
-	if _, err := cm.Run(t.Context(), "a", validate); errs.ReasonOf(err) != errs.ExecutorTimeout {
+	if _, err := cm.Run(t.Context(), "a", validate); errs.ReasonOf(err) != errs.ExecutorBusy {
 		t.Errorf("%v", err)
 	}
 	unregister()

@@ -203,7 +203,7 @@ func (c *Commander) runHere(ctx context.Context, session string, cmd *sluicev1.C
 	}
 	if len(c.pending) >= c.config.MaxPending || s.count >= c.config.MaxPendingSession {
 		c.mu.Unlock()
-		return nil, errs.New(errs.ExecutorTimeout, "Too many commands wait for an answer already, %d of them from session %s: try again later", s.count, session)
+		return nil, errs.New(errs.ExecutorBusy, "Too many commands wait for an answer already, %d of them from session %s: try again later", s.count, session)
 	}
 	p := &pending{session: session, stream: s, done: make(chan answer, 1)}
 	c.pending[out.GetId()] = p

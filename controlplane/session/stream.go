@@ -261,7 +261,7 @@ func (st *stream) command(cmd *sluicev1.Command) error {
 	case st.commands <- cmd:
 		return nil
 	default:
-		return errs.New(errs.ExecutorTimeout, "Executor %s has too many commands to take another: try again later", st.hello.GetExecutor())
+		return errs.New(errs.ExecutorBusy, "Executor %s has too many commands to take another: try again later", st.hello.GetExecutor())
 	}
 }
 

@@ -81,6 +81,8 @@ type Snapshot struct {
 	Statuses    map[unit.ID]*Status
 	Plugins     []*Plugin
 	Replicas    map[string]*Replica
+	// LogLevels are loglevels; nil where none was ever set.
+	LogLevels *storev1.LogLevels
 }
 
 // FingerprintSize is the length of a task's fingerprint in bytes.

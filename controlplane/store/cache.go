@@ -87,6 +87,16 @@ func (b *builder) apply(e Event) error {
 			b.snap.Era = era
 		}
 		return nil
+	case "loglevels":
+		b.snap.LogLevels = nil
+		if !e.Deleted {
+			v, err := decode(e.KV, &storev1.LogLevels{})
+			if err != nil {
+				return err
+			}
+			b.snap.LogLevels = v
+		}
+		return nil
 	case "plugins":
 		return b.plugin(e)
 	case "assignments", "lapsed", "releases", "status":
@@ -138,7 +148,7 @@ func set[K comparable, S any, V proto.Message](b *builder, name string, m *map[K
 // plugin keeps the list in order of pool, class and version.
 func (b *builder) plugin(e Event) error {
 	parts := strings.Split(strings.TrimPrefix(e.Key, b.keys.root), "/")
-	if len(parts) != 4 {
+	if len(parts) != 4 && len(parts) != 5 {
 		return fmt.Errorf("store: %s is not a plugin's key", e.Key)
 	}
 	pool, err := url.PathUnescape(parts[1])
@@ -146,7 +156,7 @@ func (b *builder) plugin(e Event) error {
 		return fmt.Errorf("store: %s: %w", e.Key, err)
 	}
 	path := func(p *state.Plugin) string {
-		return b.keys.plugin(p.Pool, p.Value.GetPlugin().GetClass(), p.Value.GetPlugin().GetVersion())
+		return b.keys.plugin(p.Pool, p.Value.GetPlugin())
 	}
 	list := slices.DeleteFunc(slices.Clone(b.snap.Plugins), func(p *state.Plugin) bool { return path(p) == e.Key })
 	if !e.Deleted {

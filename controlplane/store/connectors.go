@@ -115,7 +115,7 @@ func (s *Store) DeleteConnector(ctx context.Context, name string) error {
 // RegisterPlugins writes the catalogue of a pool. Definitions that are there already are not rewritten.
 func (s *Store) RegisterPlugins(ctx context.Context, pool string, plugins []*sluicev1.Plugin) error {
 	for _, p := range plugins {
-		key := s.keys.plugin(pool, p.GetClass(), p.GetVersion())
+		key := s.keys.plugin(pool, p)
 		op, err := put(key, &storev1.PluginEntry{Plugin: p}, 0)
 		if err != nil {
 			return err

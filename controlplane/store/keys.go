@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
 // keys makes and reads the keys of one cluster. Names are percent-encoded, `/` and `%` included.
@@ -24,12 +25,18 @@ func (k keys) lapsed(u unit.ID) string      { return k.root + "lapsed/" + unitKe
 func (k keys) release(u unit.ID) string     { return k.root + "releases/" + unitKey(u) }
 func (k keys) status(u unit.ID) string      { return k.root + "status/" + unitKey(u) }
 func (k keys) era() string                  { return k.root + "era" }
+func (k keys) logLevels() string            { return k.root + "loglevels" }
 
 // Leader is the prefix of the election's keys.
 func (k keys) leader() string { return k.root + "leader" }
 
-func (k keys) plugin(pool, class, version string) string {
-	return k.root + "plugins/" + url.PathEscape(pool) + "/" + url.PathEscape(class) + "/" + url.PathEscape(version)
+// plugin is pool/class/version; and /header for a header converter, whose class may be a converter too.
+func (k keys) plugin(pool string, p *sluicev1.Plugin) string {
+	key := k.root + "plugins/" + url.PathEscape(pool) + "/" + url.PathEscape(p.GetClass()) + "/" + url.PathEscape(p.GetVersion())
+	if p.GetType() == sluicev1.PluginType_PLUGIN_TYPE_HEADER_CONVERTER {
+		key += "/header"
+	}
+	return key
 }
 
 func (k keys) taskSets(name string, incarnation int64) string {

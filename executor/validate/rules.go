@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/validate/framework"
+	"github.com/sluice-project/sluice/internal/pluginversion"
 )
 
 // groupPrefix begins the name of a sink's consumer group.
@@ -67,20 +68,25 @@ func (s *state) checkSource() {
 	}
 }
 
-// checkVersions wants every *.plugin.version to be the one that there is.
+// checkVersions wants every *.plugin.version to take the one that there is.
 func (s *state) checkVersions() {
 	for _, k := range []string{"connector", framework.KeyConverter, framework.ValueConverter, framework.HeaderConverter} {
-		want := s.text(k + framework.PluginVersion)
+		spec, given := s.config[k+framework.PluginVersion]
 		i := s.byName[k+framework.PluginVersion]
-		if want == "" || want == "latest" || i == nil || i.GetDefinition().DefaultValue == nil {
+		if !given || i == nil || i.GetDefinition().DefaultValue == nil {
+			continue
+		}
+		wanted, err := pluginversion.Parse(spec)
+		if err != nil {
+			s.fail(k+framework.PluginVersion, "%s", err.Error())
 			continue
 		}
 		have, class := i.GetDefinition().GetDefaultValue(), s.plugin.Class
 		if k != "connector" {
 			class = s.byName[k].GetValue().GetValue()
 		}
-		if exact := strings.TrimSuffix(strings.TrimPrefix(want, "["), "]"); exact != have {
-			s.fail(k+framework.PluginVersion, "Plugin %s not found that matches the version range [%s,%s], available versions: [%s]", class, exact, exact, have)
+		if !wanted.Allows(have) {
+			s.fail(k+framework.PluginVersion, "Plugin %s not found that matches the version range %s, available versions: [%s]", class, wanted, have)
 		}
 	}
 }

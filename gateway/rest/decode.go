@@ -8,6 +8,9 @@ import (
 	"io"
 	"strings"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -17,12 +20,17 @@ const maxBody = 2 << 20
 // createClass is how Kafka Connect's clients know the body of POST /connectors.
 const createClass = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest"
 
-// decodeBody reads one JSON body into what grpc-gateway asks for: the request of POST /connectors, or
-// the config of a PUT.
+// decodeBody reads one JSON body into what grpc-gateway asks for: the request of POST /connectors, the config of a PUT
+// or PATCH, the level of a logger; and proto JSON into what Kafka Connect does not have.
 func decodeBody(r io.Reader, v any) error {
 	body, err := io.ReadAll(r)
 	if err != nil {
 		return fmt.Errorf("the body cannot be read: %w", err)
+	}
+	if own, ok := v.(proto.Message); ok {
+		if _, connect := v.(*sluicev1.CreateConnectorRequest); !connect {
+			return decodeOwn(body, own)
+		}
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errors.New("the body is empty: a JSON object is needed")
@@ -34,6 +42,8 @@ func decodeBody(r io.Reader, v any) error {
 		err = decodeCreate(d, v)
 	case **sluicev1.Config:
 		*v, err = decodeConfig(d)
+	case **string:
+		*v, err = decodeLevel(d)
 	default:
 		return fmt.Errorf("no body is expected here, for %T (bug)", v)
 	}
@@ -42,6 +52,17 @@ func decodeBody(r io.Reader, v any) error {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("there is more after the JSON value: the body must be one JSON object")
+	}
+	return nil
+}
+
+// decodeOwn reads the body of a request that Kafka Connect does not have. It may be left out.
+func decodeOwn(body []byte, m proto.Message) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	if err := protojson.Unmarshal(body, m); err != nil {
+		return fmt.Errorf("the body is not what is expected here: %w", err)
 	}
 	return nil
 }
@@ -152,6 +173,17 @@ func decodeConfig(d *json.Decoder) (*sluicev1.Config, error) {
 	}
 	_, err = d.Token()
 	return config, err
+}
+
+// decodeLevel reads the level of a logger. Other members are of no interest, but must be what a level could be.
+func decodeLevel(d *json.Decoder) (*string, error) {
+	config, err := decodeConfig(d)
+	for _, e := range config.GetEntries() {
+		if e.GetKey() == "level" {
+			return e.Value, err
+		}
+	}
+	return nil, err
 }
 
 func openObject(d *json.Decoder, what string) error {

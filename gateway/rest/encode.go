@@ -72,6 +72,29 @@ func shapeOf(v any) (shape any, known bool) {
 		return infoShape(v.GetConnector()), true
 	case *sluicev1.PutConnectorConfigResponse:
 		return infoShape(v.GetConnector()), true
+	case *sluicev1.PatchConnectorConfigResponse:
+		return infoShape(v.GetConnector()), true
+	case *sluicev1.GetHealthResponse:
+		return health{v.GetStatus(), v.GetMessage()}, true
+	case *sluicev1.ListLoggersResponse:
+		out := make(map[string]loggerLevel, len(v.GetLoggers()))
+		for _, l := range v.GetLoggers() {
+			out[l.GetName()] = loggerLevel{l.GetLevel(), l.LastModified}
+		}
+		return out, true
+	case *sluicev1.GetLoggerResponse:
+		return loggerLevel{v.GetLogger().GetLevel(), v.GetLogger().LastModified}, true
+	case *sluicev1.SetLoggerResponse:
+		if v.GetElsewhere() {
+			return nil, true
+		}
+		return notNil(v.GetChanged()), true
+	case *sluicev1.GetPluginConfigResponse:
+		out := make([]*configKey, 0, len(v.GetPlugin().GetDefinition()))
+		for _, k := range v.GetPlugin().GetDefinition() {
+			out = append(out, keyShape(k))
+		}
+		return out, true
 	case *sluicev1.GetConnectorConfigResponse:
 		return configJSON{v.GetConfig()}, true
 	case *sluicev1.GetConnectorStatusResponse:
@@ -168,15 +191,19 @@ func validateShape(v *sluicev1.ValidateConfigResponse) configInfos {
 			Errors: notNil(c.GetValue().GetErrors()), Visible: c.GetValue().GetVisible(),
 		}}
 		if d := c.GetDefinition(); d != nil {
-			info.Definition = &configKey{
-				Name: d.GetName(), Type: d.GetType(), Required: d.GetRequired(), DefaultValue: d.DefaultValue,
-				Importance: d.GetImportance(), Documentation: d.GetDocumentation(), Group: d.Group, Width: d.GetWidth(),
-				DisplayName: d.GetDisplayName(), Dependents: notNil(d.GetDependents()), Order: d.GetOrder(), OrderInGroup: d.GetOrder(),
-			}
+			info.Definition = keyShape(d)
 		}
 		out.Configs = append(out.Configs, info)
 	}
 	return out
+}
+
+func keyShape(d *sluicev1.ConfigKey) *configKey {
+	return &configKey{
+		Name: d.GetName(), Type: d.GetType(), Required: d.GetRequired(), DefaultValue: d.DefaultValue,
+		Importance: d.GetImportance(), Documentation: d.GetDocumentation(), Group: d.Group, Width: d.GetWidth(),
+		DisplayName: d.GetDisplayName(), Dependents: notNil(d.GetDependents()), Order: d.GetOrder(), OrderInGroup: d.GetOrder(),
+	}
 }
 
 func typeText(t sluicev1.ConnectorType) string {

@@ -47,6 +47,21 @@ func containerText(code int) string {
 	return fmt.Sprintf("HTTP %d %s", code, http.StatusText(code))
 }
 
+// badRequest answers what Jetty refuses before Kafka Connect sees it, in Jetty's words.
+func badRequest(w http.ResponseWriter, r *http.Request) {
+	b, err := json.Marshal(struct {
+		Message string `json:"message"`
+		URL     string `json:"url"`
+		Status  string `json:"status"`
+	}{"Bad Request", base(r) + r.RequestURI, "400"})
+	if err != nil {
+		return // three strings always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = w.Write(b) // the client is gone: there is nobody to tell
+}
+
 // httpCode is the status for a gRPC error: by its registered reason, else by its code.
 func httpCode(s *status.Status) int {
 	for _, d := range s.Details() {
@@ -74,6 +89,12 @@ func onError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http
 	var custom *runtime.HTTPStatusError
 	if errors.As(err, &custom) {
 		err = custom.Err
+	}
+	// What this process itself serves fails without a gRPC status.
+	var own *errs.Error
+	if errors.As(err, &own) {
+		writeError(w, errs.Lookup(own.Reason).HTTP, own.Message, true)
+		return
 	}
 	s := status.Convert(err)
 	// A task that is no number is a path that does not exist, for Kafka Connect.

@@ -2,9 +2,12 @@ package rest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +26,18 @@ const warningKey = "sluice-warning"
 
 type hostKey struct{}
 
+// Options say what else is served, and how.
+type Options struct {
+	// Loggers are this process's loggers; nil serves none.
+	Loggers sluicev1.LoggerServiceServer
+}
+
 // NewHandler serves the REST API over connections to the control plane. Safe for concurrent use.
-func NewHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handler, error) {
+func NewHandler(ctx context.Context, conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newMarshaler()),
-		runtime.WithUnescapingMode(runtime.UnescapingModeAllCharacters),
+		// An encoded slash belongs to the name; with UnescapingModeAllCharacters it would divide.
+		runtime.WithUnescapingMode(runtime.UnescapingModeAllExceptReserved),
 		runtime.WithErrorHandler(onError),
 		runtime.WithRoutingErrorHandler(onRoutingError),
 		runtime.WithForwardResponseOption(onResponse),
@@ -35,44 +45,110 @@ func NewHandler(ctx context.Context, conn grpc.ClientConnInterface) (http.Handle
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithDisablePathLengthFallback(),
 	)
-	if err := sluicev1.RegisterConnectorServiceHandlerClient(ctx, mux, sluicev1.NewConnectorServiceClient(conn)); err != nil {
-		return nil, err
+	up := &upstream{ClientConnInterface: conn}
+	err := errors.Join(
+		sluicev1.RegisterConnectorServiceHandlerClient(ctx, mux, sluicev1.NewConnectorServiceClient(up)),
+		sluicev1.RegisterPluginServiceHandlerClient(ctx, mux, sluicev1.NewPluginServiceClient(up)),
+		sluicev1.RegisterClusterServiceHandlerClient(ctx, mux, sluicev1.NewClusterServiceClient(up)))
+	if o.Loggers != nil {
+		err = errors.Join(err, sluicev1.RegisterLoggerServiceHandlerServer(ctx, mux, o.Loggers))
 	}
-	if err := sluicev1.RegisterPluginServiceHandlerClient(ctx, mux, sluicev1.NewPluginServiceClient(conn)); err != nil {
-		return nil, err
+	for _, r := range internalRoutes {
+		err = errors.Join(err, mux.HandlePath(r.method, r.path, internalHandler(r.tasks)))
 	}
-	if err := sluicev1.RegisterClusterServiceHandlerClient(ctx, mux, sluicev1.NewClusterServiceClient(conn)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) }), nil
 }
 
-// serve does what Kafka Connect's container does before a resource is called.
+// serve does what Kafka Connect's container does before a resource is called, in its order: path, method, type of the
+// body, type of the answer.
 func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if !acceptsJSON(r.Header.Values("Accept")) {
+	path, err := plainPath(r.URL)
+	if err != nil {
+		writeError(w, http.StatusBadRequest, "The path of the request cannot be read: "+err.Error(), true)
+		return
+	}
+	methods := allowed(path)
+	switch {
+	case methods == nil:
+		containerError(w, http.StatusNotFound)
+		return
+	case !slices.Contains(methods, r.Method):
+		containerError(w, http.StatusMethodNotAllowed)
+		return
+	case r.Method == http.MethodOptions:
+		options(w, r, methods)
+		return
+	case refusedBody(w, r, path):
+		return
+	case !acceptsJSON(r.Header.Values("Accept")):
 		containerError(w, http.StatusNotAcceptable)
 		return
 	}
-	if hasBody(r) && !strings.HasPrefix(r.URL.Path, "/v1/") {
-		given := r.Header.Get("Content-Type")
-		if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
-			writeError(w, http.StatusUnsupportedMediaType, containerText(http.StatusUnsupportedMediaType), given == "")
-			return
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), hostKey{}, r.Host), requestTimeout)
+	ctx := context.WithValue(context.WithValue(r.Context(), hostKey{}, base(r)), headersKey{}, r.Header)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	out := r.Clone(ctx)
 	out.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if out.Method == http.MethodHead {
 		out.Method = http.MethodGet // net/http drops the body
 	}
-	if p := out.URL.EscapedPath(); len(p) > 1 && strings.HasSuffix(p, "/") {
-		out.URL.Path, out.URL.RawPath = strings.TrimSuffix(out.URL.Path, "/"), strings.TrimSuffix(out.URL.RawPath, "/")
-	}
+	setPath(out.URL, path)
 	out.URL.RawQuery = knownQuery(r.URL.Query()).Encode()
 	out.Form = nil
 	next.ServeHTTP(w, out)
+}
+
+// base is what the Location of a new connector begins with.
+func base(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// options answers OPTIONS as JAX-RS does: with the methods, and a Content-Type that the client accepts.
+func options(w http.ResponseWriter, r *http.Request, methods []string) {
+	list := strings.Join(methods, ",")
+	w.Header().Set("Allow", list)
+	accept := r.Header.Values("Accept")
+	if acceptsJSON(accept) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	first, _, _ := strings.Cut(strings.Join(accept, ","), ",")
+	media, _, _ := strings.Cut(first, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	w.Header().Set("Content-Type", media)
+	w.WriteHeader(http.StatusOK)
+	if media == "text/plain" {
+		_, _ = io.WriteString(w, list) // the client is gone: there is nobody to tell
+	}
+}
+
+// refusedBody answers a request whose body is not declared to be JSON. /v1/ is Sluice's own, and takes a body without
+// a type too.
+func refusedBody(w http.ResponseWriter, r *http.Request, path string) bool {
+	if !hasBody(r) {
+		return false
+	}
+	given := r.Header.Get("Content-Type")
+	if given == "" && strings.HasPrefix(path, "/v1/") {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(given)
+	switch {
+	case err == nil && media == "application/json":
+		return false
+	case given != "" && !strings.Contains(given, "/"):
+		badRequest(w, r)
+	default:
+		writeError(w, http.StatusUnsupportedMediaType, containerText(http.StatusUnsupportedMediaType), given == "")
+	}
+	return true
 }
 
 func hasBody(r *http.Request) bool {
@@ -83,7 +159,7 @@ func hasBody(r *http.Request) bool {
 // a field of the request. The first of repeated values counts, but for expand.
 func knownQuery(q url.Values) url.Values {
 	out := url.Values{}
-	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "connector"} {
+	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "version", "scope", "connector"} {
 		if v, ok := q[key]; ok {
 			out[key] = v[:1]
 		}
@@ -117,7 +193,18 @@ func onResponse(ctx context.Context, w http.ResponseWriter, m proto.Message) err
 			w.Header().Add("Warning", `199 sluice "`+v+`"`)
 		}
 	}
+	if tagged, ok := m.(interface{ GetEtag() string }); ok && tagged.GetEtag() != "" {
+		w.Header().Set("ETag", tagged.GetEtag())
+	}
 	switch m := m.(type) {
+	case *sluicev1.GetHealthResponse:
+		if code, ok := healthCodes[m.GetStatus()]; ok {
+			w.WriteHeader(code)
+		}
+	case *sluicev1.SetLoggerResponse:
+		if m.GetElsewhere() {
+			bodyless(w, http.StatusNoContent)
+		}
 	case *sluicev1.CreateConnectorResponse:
 		created(ctx, w, m.GetConnector().GetName())
 	case *sluicev1.PutConnectorConfigResponse:
@@ -139,8 +226,8 @@ func onResponse(ctx context.Context, w http.ResponseWriter, m proto.Message) err
 }
 
 func created(ctx context.Context, w http.ResponseWriter, name string) {
-	host, _ := ctx.Value(hostKey{}).(string)
-	w.Header().Set("Location", "http://"+host+"/connectors/"+escapeName(name))
+	base, _ := ctx.Value(hostKey{}).(string)
+	w.Header().Set("Location", base+"/connectors/"+escapeName(name))
 	w.WriteHeader(http.StatusCreated)
 }
 

@@ -96,7 +96,7 @@ func serve(t *testing.T) (*controlPlane, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := rest.NewHandler(t.Context(), conn)
+	h, err := rest.NewHandler(t.Context(), conn, rest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestAnswers_AreKafkaConnects(t *testing.T) {
 func FuzzBody_NeverPanics(f *testing.F) {
 	f.Add(`{"name":"a","config":{"a":1}}`)
 	f.Add(`{"config":{"a":[`)
-	h, err := rest.NewHandler(context.Background(), refuse{})
+	h, err := rest.NewHandler(context.Background(), refuse{}, rest.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}

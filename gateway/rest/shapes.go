@@ -15,6 +15,16 @@ type serverInfo struct {
 	Cluster string `json:"kafka_cluster_id"`
 }
 
+type health struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+}
+
+type loggerLevel struct {
+	Level        string `json:"level"`
+	LastModified *int64 `json:"last_modified"`
+}
+
 type taskID struct {
 	Connector string `json:"connector"`
 	Task      int32  `json:"task"`

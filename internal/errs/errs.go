@@ -23,7 +23,16 @@ const (
 	NameMismatch        Reason = "connector.name_mismatch"
 	ClassUnknown        Reason = "plugin.unknown"
 	PluginMismatch      Reason = "plugin.mismatch"
+	ConfigChanged       Reason = "config.changed"
+	PluginUnknown       Reason = "plugin.not_found"
+	VersionInvalid      Reason = "plugin.version_invalid"
+	VersionUnknown      Reason = "plugin.version_unknown"
 	TaskNotFound        Reason = "task.not_found"
+	TaskStopped         Reason = "task.stopped"
+	LoggerNotFound      Reason = "logger.not_found"
+	LevelMissing        Reason = "logger.level_missing"
+	LevelUnknown        Reason = "logger.level_unknown"
+	ExecutorBusy        Reason = "executor.busy"
 	StatusNotFound      Reason = "status.not_found"
 	ExecutorNotFound    Reason = "executor.not_found"
 	UnitNotFound        Reason = "unit.not_found"
@@ -55,22 +64,32 @@ var table = map[Reason]Codes{
 	NameMismatch:        {codes.InvalidArgument, 400},
 	ClassUnknown:        {codes.InvalidArgument, 400},
 	PluginMismatch:      {codes.InvalidArgument, 400},
+	ConfigChanged:       {codes.FailedPrecondition, 412},
+	PluginUnknown:       {codes.NotFound, 404},
+	VersionInvalid:      {codes.InvalidArgument, 400},
+	VersionUnknown:      {codes.InvalidArgument, 400},
 	TaskNotFound:        {codes.NotFound, 404},
+	TaskStopped:         {codes.Aborted, 409},
+	LoggerNotFound:      {codes.NotFound, 404},
+	LevelMissing:        {codes.InvalidArgument, 400},
+	LevelUnknown:        {codes.NotFound, 404},
+	ExecutorBusy:        {codes.Unavailable, 503},
 	StatusNotFound:      {codes.NotFound, 404},
 	ExecutorNotFound:    {codes.NotFound, 404},
 	UnitNotFound:        {codes.NotFound, 404},
 	RequestMalformed:    {codes.InvalidArgument, 400},
 	NoExecutor:          {codes.Unavailable, 503},
 	NoExecutorForPlugin: {codes.Unavailable, 503},
-	ExecutorTimeout:     {codes.Unavailable, 503},
-	KafkaUnavailable:    {codes.Unavailable, 503},
-	StoreUnavailable:    {codes.Unavailable, 503},
-	StoreFull:           {codes.ResourceExhausted, 503},
-	Conflict:            {codes.Aborted, 409},
-	PlanStale:           {codes.FailedPrecondition, 409},
-	SessionLapsed:       {codes.FailedPrecondition, 409},
-	NotHolder:           {codes.PermissionDenied, 403},
-	Internal:            {codes.Internal, 500},
+	// Kafka Connect answers 500 to a request that timed out.
+	ExecutorTimeout:  {codes.Unavailable, 500},
+	KafkaUnavailable: {codes.Unavailable, 503},
+	StoreUnavailable: {codes.Unavailable, 503},
+	StoreFull:        {codes.ResourceExhausted, 503},
+	Conflict:         {codes.Aborted, 409},
+	PlanStale:        {codes.FailedPrecondition, 409},
+	SessionLapsed:    {codes.FailedPrecondition, 409},
+	NotHolder:        {codes.PermissionDenied, 403},
+	Internal:         {codes.Internal, 500},
 }
 
 // Lookup returns a reason's codes; those of Internal for one that is not registered.

@@ -97,7 +97,8 @@ func Command(k Kind, c clock.Clock) *cobra.Command {
 
 // serve starts the process, and ends it when ctx does or it has failed.
 func serve(ctx context.Context, k Kind, s Settings, c clock.Clock, out io.Writer) error {
-	log := s.logger()
+	log, levels := s.logger(c)
+	s.Levels = levels
 	for _, w := range s.warnings {
 		log.Warn(w)
 	}

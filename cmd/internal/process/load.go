@@ -15,14 +15,18 @@ import (
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/props"
 	"github.com/sluice-project/sluice/internal/tlsfiles"
 )
 
 // Settings are a process's own keys, checked.
 type Settings struct {
-	Values   configdef.Values
-	Props    props.Props
+	Values configdef.Values
+	Props  props.Props
+	// Levels are those of the process's loggers. Set when Compose is called.
+	Levels   *loglevel.Levels
 	warnings []string
 }
 
@@ -96,15 +100,16 @@ func (s Settings) MS(key string) time.Duration {
 	return time.Duration(min(s.Values.Long(key), most)) * time.Millisecond
 }
 
-// logger logs to the standard error stream.
-func (s Settings) logger() *slog.Logger {
+// logger logs to the standard error stream, at levels that can be changed.
+func (s Settings) logger(c clock.Clock) (*slog.Logger, *loglevel.Levels) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(s.Values.String(logLevel))) // load has checked it
-	o := &slog.HandlerOptions{Level: level}
+	levels := loglevel.New(level, c)
+	o := &slog.HandlerOptions{Level: loglevel.Everything}
 	if s.Values.String(logFormat) == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(levels.Handler(slog.NewJSONHandler(os.Stderr, o))), levels
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(levels.Handler(slog.NewTextHandler(os.Stderr, o))), levels
 }
 
 // Credentials are those between Sluice's processes; nil is in the clear.

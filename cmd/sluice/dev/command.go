@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-project/sluice/cmd/sluice/demo"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/loglevel"
 )
 
 // flags are those of dev and demo.
@@ -65,12 +66,13 @@ func set(s *pflag.FlagSet) map[string]string {
 	return out
 }
 
-func logger(level string) (*slog.Logger, error) {
+func logger(level string, c clock.Clock) (*slog.Logger, *loglevel.Levels, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("--log-level: %q: use debug, info, warn or error", level)
+		return nil, nil, fmt.Errorf("--log-level: %q: use debug, info, warn or error", level)
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: l})), nil
+	levels := loglevel.New(l, c)
+	return slog.New(levels.Handler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: loglevel.Everything}))), levels, nil
 }
 
 // worker makes the worker's configuration: what a single process with a broker of one replica needs, below the
@@ -113,7 +115,7 @@ func (f *flags) load(given map[string]string, log *slog.Logger) (func(bootstrap 
 }
 
 func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
-	log, err := logger(f.logLevel)
+	log, levels, err := logger(f.logLevel, c)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
 		return nil, err
 	}
 	return Start(cmd.Context(), Options{RESTListen: f.rest, GRPCListen: f.grpc, KafkaListen: f.kafka, DataDir: f.data, Bootstrap: bootstrap,
-		Worker: worker, Clock: c, Logger: log})
+		Worker: worker, Clock: c, Logger: log, Levels: levels})
 }
 
 // stop ends a process within the time that its parts need at most.

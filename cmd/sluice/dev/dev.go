@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/gateway"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/replicas"
 )
 
@@ -42,6 +43,8 @@ type Options struct {
 	Out    io.Writer
 	Clock  clock.Clock
 	Logger *slog.Logger
+	// Levels are the levels of Logger; nil has levels of its own, which no log follows.
+	Levels *loglevel.Levels
 }
 
 // Process is a running Sluice.
@@ -107,8 +110,8 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 		return errors.Join(err, rest.Close(), grpcListener.Close())
 	}
 	app := fx.New(fx.NopLogger, fx.StartTimeout(stopTimeout), fx.StopTimeout(stopTimeout),
-		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true},
-			gateway.Config{Listener: rest, ControlPlane: []string{p.GRPC}}),
+		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true, Levels: o.Levels},
+			gateway.Config{Listener: rest, ControlPlane: []string{p.GRPC}, Levels: o.Levels}),
 		fx.Provide(func() clock.Clock { return o.Clock }, func() store.Backend { return backend }),
 		controlplane.Module, gateway.Module, executor.Module, fx.Populate(&p.exec, &p.control))
 	if err := app.Err(); err != nil {
@@ -174,7 +177,7 @@ func (p *Process) openStore(ctx context.Context, o Options) (store.Backend, cont
 }
 
 func (p *Process) executorConfig(o Options, worker config.Worker, advertise string) (executor.Config, error) {
-	conf := executor.Config{Worker: worker, Advertise: advertise, Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger}
+	conf := executor.Config{Worker: worker, Advertise: advertise, Plugins: all.Plugins(), Alone: true, Clock: o.Clock, Logger: o.Logger, Levels: o.Levels}
 	for _, to := range []*grpc.ClientConnInterface{&conf.Streams, &conf.Heartbeats} {
 		c, err := replicas.Dial([]string{p.GRPC}, replicas.One, nil)
 		if err != nil {

@@ -31,7 +31,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 			"A connector that exists in the files is made again at every start; what was made over REST is gone.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := logger(level)
+			log, levels, err := logger(level, c)
 			if err != nil {
 				return err
 			}
@@ -59,7 +59,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 			}
 			kafka, _ := w.Get("bootstrap.servers")
 			p, err := Start(cmd.Context(), Options{RESTListen: restAddress(w, rest), GRPCListen: grpc, Bootstrap: kafka, Standalone: true,
-				Worker: func(string) (config.Worker, error) { return w, nil }, Clock: c, Logger: log})
+				Worker: func(string) (config.Worker, error) { return w, nil }, Clock: c, Logger: log, Levels: levels})
 			if err != nil {
 				return err
 			}

@@ -132,6 +132,98 @@ func (x *GetServerInfoResponse) GetSluiceVersion() string {
 	return ""
 }
 
+// See GetHealth.
+type GetHealthRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHealthRequest) Reset() {
+	*x = GetHealthRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHealthRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHealthRequest) ProtoMessage() {}
+
+func (x *GetHealthRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHealthRequest.ProtoReflect.Descriptor instead.
+func (*GetHealthRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{2}
+}
+
+// See GetHealth.
+type GetHealthResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `healthy` or `unhealthy`; a gateway that has never reached the control plane says `starting`.
+	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// For people.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHealthResponse) Reset() {
+	*x = GetHealthResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHealthResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHealthResponse) ProtoMessage() {}
+
+func (x *GetHealthResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHealthResponse.ProtoReflect.Descriptor instead.
+func (*GetHealthResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetHealthResponse) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *GetHealthResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // See ListExecutors.
 type ListExecutorsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -141,7 +233,7 @@ type ListExecutorsRequest struct {
 
 func (x *ListExecutorsRequest) Reset() {
 	*x = ListExecutorsRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[2]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -153,7 +245,7 @@ func (x *ListExecutorsRequest) String() string {
 func (*ListExecutorsRequest) ProtoMessage() {}
 
 func (x *ListExecutorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[2]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -166,7 +258,7 @@ func (x *ListExecutorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutorsRequest.ProtoReflect.Descriptor instead.
 func (*ListExecutorsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{4}
 }
 
 // See ListExecutors.
@@ -180,7 +272,7 @@ type ListExecutorsResponse struct {
 
 func (x *ListExecutorsResponse) Reset() {
 	*x = ListExecutorsResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[3]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +284,7 @@ func (x *ListExecutorsResponse) String() string {
 func (*ListExecutorsResponse) ProtoMessage() {}
 
 func (x *ListExecutorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[3]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +297,7 @@ func (x *ListExecutorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutorsResponse.ProtoReflect.Descriptor instead.
 func (*ListExecutorsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListExecutorsResponse) GetExecutors() []*Executor {
@@ -244,7 +336,7 @@ type Executor struct {
 
 func (x *Executor) Reset() {
 	*x = Executor{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[4]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -256,7 +348,7 @@ func (x *Executor) String() string {
 func (*Executor) ProtoMessage() {}
 
 func (x *Executor) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[4]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -269,7 +361,7 @@ func (x *Executor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Executor.ProtoReflect.Descriptor instead.
 func (*Executor) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Executor) GetId() string {
@@ -355,7 +447,7 @@ type CordonExecutorRequest struct {
 
 func (x *CordonExecutorRequest) Reset() {
 	*x = CordonExecutorRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +459,7 @@ func (x *CordonExecutorRequest) String() string {
 func (*CordonExecutorRequest) ProtoMessage() {}
 
 func (x *CordonExecutorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[5]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +472,7 @@ func (x *CordonExecutorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonExecutorRequest.ProtoReflect.Descriptor instead.
 func (*CordonExecutorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CordonExecutorRequest) GetExecutor() string {
@@ -406,7 +498,7 @@ type CordonExecutorResponse struct {
 
 func (x *CordonExecutorResponse) Reset() {
 	*x = CordonExecutorResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +510,7 @@ func (x *CordonExecutorResponse) String() string {
 func (*CordonExecutorResponse) ProtoMessage() {}
 
 func (x *CordonExecutorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[6]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +523,7 @@ func (x *CordonExecutorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonExecutorResponse.ProtoReflect.Descriptor instead.
 func (*CordonExecutorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{6}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 // See DrainExecutor.
@@ -445,7 +537,7 @@ type DrainExecutorRequest struct {
 
 func (x *DrainExecutorRequest) Reset() {
 	*x = DrainExecutorRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -457,7 +549,7 @@ func (x *DrainExecutorRequest) String() string {
 func (*DrainExecutorRequest) ProtoMessage() {}
 
 func (x *DrainExecutorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[7]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -470,7 +562,7 @@ func (x *DrainExecutorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainExecutorRequest.ProtoReflect.Descriptor instead.
 func (*DrainExecutorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{7}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DrainExecutorRequest) GetExecutor() string {
@@ -491,7 +583,7 @@ type DrainExecutorResponse struct {
 
 func (x *DrainExecutorResponse) Reset() {
 	*x = DrainExecutorResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +595,7 @@ func (x *DrainExecutorResponse) String() string {
 func (*DrainExecutorResponse) ProtoMessage() {}
 
 func (x *DrainExecutorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[8]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +608,7 @@ func (x *DrainExecutorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainExecutorResponse.ProtoReflect.Descriptor instead.
 func (*DrainExecutorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{8}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DrainExecutorResponse) GetUnits() int32 {
@@ -537,7 +629,7 @@ type ForgetUnitRequest struct {
 
 func (x *ForgetUnitRequest) Reset() {
 	*x = ForgetUnitRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +641,7 @@ func (x *ForgetUnitRequest) String() string {
 func (*ForgetUnitRequest) ProtoMessage() {}
 
 func (x *ForgetUnitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[9]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +654,7 @@ func (x *ForgetUnitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetUnitRequest.ProtoReflect.Descriptor instead.
 func (*ForgetUnitRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{9}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ForgetUnitRequest) GetUnit() string {
@@ -581,7 +673,7 @@ type ForgetUnitResponse struct {
 
 func (x *ForgetUnitResponse) Reset() {
 	*x = ForgetUnitResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +685,7 @@ func (x *ForgetUnitResponse) String() string {
 func (*ForgetUnitResponse) ProtoMessage() {}
 
 func (x *ForgetUnitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[10]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +698,7 @@ func (x *ForgetUnitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetUnitResponse.ProtoReflect.Descriptor instead.
 func (*ForgetUnitResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{10}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 // See ListAssignments.
@@ -620,7 +712,7 @@ type ListAssignmentsRequest struct {
 
 func (x *ListAssignmentsRequest) Reset() {
 	*x = ListAssignmentsRequest{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -632,7 +724,7 @@ func (x *ListAssignmentsRequest) String() string {
 func (*ListAssignmentsRequest) ProtoMessage() {}
 
 func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[11]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -645,7 +737,7 @@ func (x *ListAssignmentsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsRequest.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{11}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListAssignmentsRequest) GetConnector() string {
@@ -666,7 +758,7 @@ type ListAssignmentsResponse struct {
 
 func (x *ListAssignmentsResponse) Reset() {
 	*x = ListAssignmentsResponse{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -678,7 +770,7 @@ func (x *ListAssignmentsResponse) String() string {
 func (*ListAssignmentsResponse) ProtoMessage() {}
 
 func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[12]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -691,7 +783,7 @@ func (x *ListAssignmentsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAssignmentsResponse.ProtoReflect.Descriptor instead.
 func (*ListAssignmentsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{12}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListAssignmentsResponse) GetAssignments() []*AssignmentInfo {
@@ -724,7 +816,7 @@ type AssignmentInfo struct {
 
 func (x *AssignmentInfo) Reset() {
 	*x = AssignmentInfo{}
-	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +828,7 @@ func (x *AssignmentInfo) String() string {
 func (*AssignmentInfo) ProtoMessage() {}
 
 func (x *AssignmentInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_cluster_proto_msgTypes[13]
+	mi := &file_sluice_v1_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +841,7 @@ func (x *AssignmentInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignmentInfo.ProtoReflect.Descriptor instead.
 func (*AssignmentInfo) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{13}
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AssignmentInfo) GetUnit() string {
@@ -811,7 +903,11 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
 	"\x06commit\x18\x02 \x01(\tR\x06commit\x12(\n" +
 	"\x10kafka_cluster_id\x18\x03 \x01(\tR\x0ekafkaClusterId\x12%\n" +
-	"\x0esluice_version\x18\x04 \x01(\tR\rsluiceVersion\"\x16\n" +
+	"\x0esluice_version\x18\x04 \x01(\tR\rsluiceVersion\"\x12\n" +
+	"\x10GetHealthRequest\"E\n" +
+	"\x11GetHealthResponse\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\x16\n" +
 	"\x14ListExecutorsRequest\"J\n" +
 	"\x15ListExecutorsResponse\x121\n" +
 	"\texecutors\x18\x01 \x03(\v2\x13.sluice.v1.ExecutorR\texecutors\"\xda\x02\n" +
@@ -852,9 +948,10 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x05 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x16\n" +
 	"\x06lapsed\x18\x06 \x01(\bR\x06lapsed\x12\x1c\n" +
-	"\treleasing\x18\a \x01(\bR\treleasing2\xb8\x05\n" +
+	"\treleasing\x18\a \x01(\bR\treleasing2\x91\x06\n" +
 	"\x0eClusterService\x12]\n" +
-	"\rGetServerInfo\x12\x1f.sluice.v1.GetServerInfoRequest\x1a .sluice.v1.GetServerInfoResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12i\n" +
+	"\rGetServerInfo\x12\x1f.sluice.v1.GetServerInfoRequest\x1a .sluice.v1.GetServerInfoResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12W\n" +
+	"\tGetHealth\x12\x1b.sluice.v1.GetHealthRequest\x1a\x1c.sluice.v1.GetHealthResponse\"\x0f\x82\xd3\xe4\x93\x02\t\x12\a/health\x12i\n" +
 	"\rListExecutors\x12\x1f.sluice.v1.ListExecutorsRequest\x1a .sluice.v1.ListExecutorsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/executors\x12q\n" +
 	"\x0fListAssignments\x12!.sluice.v1.ListAssignmentsRequest\x1a\".sluice.v1.ListAssignmentsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/assignments\x12\x81\x01\n" +
 	"\x0eCordonExecutor\x12 .sluice.v1.CordonExecutorRequest\x1a!.sluice.v1.CordonExecutorResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/executors/{executor}/cordon\x12}\n" +
@@ -874,46 +971,50 @@ func file_sluice_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_cluster_proto_rawDescData
 }
 
-var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sluice_v1_cluster_proto_goTypes = []any{
 	(*GetServerInfoRequest)(nil),    // 0: sluice.v1.GetServerInfoRequest
 	(*GetServerInfoResponse)(nil),   // 1: sluice.v1.GetServerInfoResponse
-	(*ListExecutorsRequest)(nil),    // 2: sluice.v1.ListExecutorsRequest
-	(*ListExecutorsResponse)(nil),   // 3: sluice.v1.ListExecutorsResponse
-	(*Executor)(nil),                // 4: sluice.v1.Executor
-	(*CordonExecutorRequest)(nil),   // 5: sluice.v1.CordonExecutorRequest
-	(*CordonExecutorResponse)(nil),  // 6: sluice.v1.CordonExecutorResponse
-	(*DrainExecutorRequest)(nil),    // 7: sluice.v1.DrainExecutorRequest
-	(*DrainExecutorResponse)(nil),   // 8: sluice.v1.DrainExecutorResponse
-	(*ForgetUnitRequest)(nil),       // 9: sluice.v1.ForgetUnitRequest
-	(*ForgetUnitResponse)(nil),      // 10: sluice.v1.ForgetUnitResponse
-	(*ListAssignmentsRequest)(nil),  // 11: sluice.v1.ListAssignmentsRequest
-	(*ListAssignmentsResponse)(nil), // 12: sluice.v1.ListAssignmentsResponse
-	(*AssignmentInfo)(nil),          // 13: sluice.v1.AssignmentInfo
-	nil,                             // 14: sluice.v1.Executor.LabelsEntry
-	(*Epoch)(nil),                   // 15: sluice.v1.Epoch
-	(UnitClass)(0),                  // 16: sluice.v1.UnitClass
+	(*GetHealthRequest)(nil),        // 2: sluice.v1.GetHealthRequest
+	(*GetHealthResponse)(nil),       // 3: sluice.v1.GetHealthResponse
+	(*ListExecutorsRequest)(nil),    // 4: sluice.v1.ListExecutorsRequest
+	(*ListExecutorsResponse)(nil),   // 5: sluice.v1.ListExecutorsResponse
+	(*Executor)(nil),                // 6: sluice.v1.Executor
+	(*CordonExecutorRequest)(nil),   // 7: sluice.v1.CordonExecutorRequest
+	(*CordonExecutorResponse)(nil),  // 8: sluice.v1.CordonExecutorResponse
+	(*DrainExecutorRequest)(nil),    // 9: sluice.v1.DrainExecutorRequest
+	(*DrainExecutorResponse)(nil),   // 10: sluice.v1.DrainExecutorResponse
+	(*ForgetUnitRequest)(nil),       // 11: sluice.v1.ForgetUnitRequest
+	(*ForgetUnitResponse)(nil),      // 12: sluice.v1.ForgetUnitResponse
+	(*ListAssignmentsRequest)(nil),  // 13: sluice.v1.ListAssignmentsRequest
+	(*ListAssignmentsResponse)(nil), // 14: sluice.v1.ListAssignmentsResponse
+	(*AssignmentInfo)(nil),          // 15: sluice.v1.AssignmentInfo
+	nil,                             // 16: sluice.v1.Executor.LabelsEntry
+	(*Epoch)(nil),                   // 17: sluice.v1.Epoch
+	(UnitClass)(0),                  // 18: sluice.v1.UnitClass
 }
 var file_sluice_v1_cluster_proto_depIdxs = []int32{
-	4,  // 0: sluice.v1.ListExecutorsResponse.executors:type_name -> sluice.v1.Executor
-	14, // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
-	13, // 2: sluice.v1.ListAssignmentsResponse.assignments:type_name -> sluice.v1.AssignmentInfo
-	15, // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
-	16, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
+	6,  // 0: sluice.v1.ListExecutorsResponse.executors:type_name -> sluice.v1.Executor
+	16, // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
+	15, // 2: sluice.v1.ListAssignmentsResponse.assignments:type_name -> sluice.v1.AssignmentInfo
+	17, // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
+	18, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
 	0,  // 5: sluice.v1.ClusterService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
-	2,  // 6: sluice.v1.ClusterService.ListExecutors:input_type -> sluice.v1.ListExecutorsRequest
-	11, // 7: sluice.v1.ClusterService.ListAssignments:input_type -> sluice.v1.ListAssignmentsRequest
-	5,  // 8: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
-	7,  // 9: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
-	9,  // 10: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
-	1,  // 11: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	3,  // 12: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
-	12, // 13: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
-	6,  // 14: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
-	8,  // 15: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
-	10, // 16: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
-	11, // [11:17] is the sub-list for method output_type
-	5,  // [5:11] is the sub-list for method input_type
+	2,  // 6: sluice.v1.ClusterService.GetHealth:input_type -> sluice.v1.GetHealthRequest
+	4,  // 7: sluice.v1.ClusterService.ListExecutors:input_type -> sluice.v1.ListExecutorsRequest
+	13, // 8: sluice.v1.ClusterService.ListAssignments:input_type -> sluice.v1.ListAssignmentsRequest
+	7,  // 9: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
+	9,  // 10: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
+	11, // 11: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
+	1,  // 12: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	3,  // 13: sluice.v1.ClusterService.GetHealth:output_type -> sluice.v1.GetHealthResponse
+	5,  // 14: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
+	14, // 15: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
+	8,  // 16: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
+	10, // 17: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
+	12, // 18: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
+	12, // [12:19] is the sub-list for method output_type
+	5,  // [5:12] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -931,7 +1032,7 @@ func file_sluice_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_cluster_proto_rawDesc), len(file_sluice_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ClusterService_GetServerInfo_FullMethodName   = "/sluice.v1.ClusterService/GetServerInfo"
+	ClusterService_GetHealth_FullMethodName       = "/sluice.v1.ClusterService/GetHealth"
 	ClusterService_ListExecutors_FullMethodName   = "/sluice.v1.ClusterService/ListExecutors"
 	ClusterService_ListAssignments_FullMethodName = "/sluice.v1.ClusterService/ListAssignments"
 	ClusterService_CordonExecutor_FullMethodName  = "/sluice.v1.ClusterService/CordonExecutor"
@@ -35,6 +36,8 @@ const (
 type ClusterServiceClient interface {
 	// Says which version and Kafka cluster this is.
 	GetServerInfo(ctx context.Context, in *GetServerInfoRequest, opts ...grpc.CallOption) (*GetServerInfoResponse, error)
+	// Says whether the control plane can answer: it has read its store as of now. Waits for that, 10 s at most.
+	GetHealth(ctx context.Context, in *GetHealthRequest, opts ...grpc.CallOption) (*GetHealthResponse, error)
 	// Lists the live sessions.
 	ListExecutors(ctx context.Context, in *ListExecutorsRequest, opts ...grpc.CallOption) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
@@ -62,6 +65,16 @@ func (c *clusterServiceClient) GetServerInfo(ctx context.Context, in *GetServerI
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetServerInfoResponse)
 	err := c.cc.Invoke(ctx, ClusterService_GetServerInfo_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) GetHealth(ctx context.Context, in *GetHealthRequest, opts ...grpc.CallOption) (*GetHealthResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetHealthResponse)
+	err := c.cc.Invoke(ctx, ClusterService_GetHealth_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +139,8 @@ func (c *clusterServiceClient) ForgetUnit(ctx context.Context, in *ForgetUnitReq
 type ClusterServiceServer interface {
 	// Says which version and Kafka cluster this is.
 	GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error)
+	// Says whether the control plane can answer: it has read its store as of now. Waits for that, 10 s at most.
+	GetHealth(context.Context, *GetHealthRequest) (*GetHealthResponse, error)
 	// Lists the live sessions.
 	ListExecutors(context.Context, *ListExecutorsRequest) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
@@ -150,6 +165,9 @@ type UnimplementedClusterServiceServer struct{}
 
 func (UnimplementedClusterServiceServer) GetServerInfo(context.Context, *GetServerInfoRequest) (*GetServerInfoResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetServerInfo not implemented")
+}
+func (UnimplementedClusterServiceServer) GetHealth(context.Context, *GetHealthRequest) (*GetHealthResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetHealth not implemented")
 }
 func (UnimplementedClusterServiceServer) ListExecutors(context.Context, *ListExecutorsRequest) (*ListExecutorsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListExecutors not implemented")
@@ -200,6 +218,24 @@ func _ClusterService_GetServerInfo_Handler(srv interface{}, ctx context.Context,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ClusterServiceServer).GetServerInfo(ctx, req.(*GetServerInfoRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_GetHealth_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetHealthRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).GetHealth(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_GetHealth_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).GetHealth(ctx, req.(*GetHealthRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -304,6 +340,10 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetServerInfo",
 			Handler:    _ClusterService_GetServerInfo_Handler,
+		},
+		{
+			MethodName: "GetHealth",
+			Handler:    _ClusterService_GetHealth_Handler,
 		},
 		{
 			MethodName: "ListExecutors",

@@ -325,7 +325,7 @@ func (PluginType) EnumDescriptor() ([]byte, []int) {
 // One pair of a config. Configs keep the order and the exact text in which they were sent.
 type ConfigEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The key, never empty.
+	// The key. Kafka Connect takes an empty one too.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The raw value, with `${provider:…}` references unresolved. Absent means JSON null.
 	Value         *string `protobuf:"bytes,2,opt,name=value,proto3,oneof" json:"value,omitempty"`

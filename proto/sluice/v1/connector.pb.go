@@ -415,7 +415,8 @@ type CreateConnectorRequest struct {
 	Config *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	// The first target state; unspecified means STARTED.
 	InitialState TargetState `protobuf:"varint,3,opt,name=initial_state,json=initialState,proto3,enum=sluice.v1.TargetState" json:"initial_state,omitempty"`
-	// Stamped by the gateway, kept in the written value: a repeated request gets the first answer. At most 64 bytes.
+	// Stamped by the gateway, kept in the written value: a repeated request gets the first answer. Over REST it follows
+	// from Idempotency-Key and the body, where the client sends that header. At most 64 bytes.
 	RequestId     string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -750,7 +751,9 @@ func (x *GetConnectorConfigRequest) GetName() string {
 type GetConnectorConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The config, raw, with `name`.
-	Config        *Config `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	Config *Config `protobuf:"bytes,1,opt,name=config,proto3" json:"config,omitempty"`
+	// Names this config: see PutConnectorConfigRequest.if_match.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -792,6 +795,13 @@ func (x *GetConnectorConfigResponse) GetConfig() *Config {
 	return nil
 }
 
+func (x *GetConnectorConfigResponse) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // See PutConnectorConfig.
 type PutConnectorConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -800,7 +810,10 @@ type PutConnectorConfigRequest struct {
 	// The whole new config.
 	Config *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
 	// As in CreateConnectorRequest.
-	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// HTTP's If-Match: the etags of which the present config must have one, or `*` for any. FAILED_PRECONDITION with the
+	// reason config.changed where it has not. Empty asks for nothing.
+	IfMatch       string `protobuf:"bytes,4,opt,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -856,13 +869,22 @@ func (x *PutConnectorConfigRequest) GetRequestId() string {
 	return ""
 }
 
+func (x *PutConnectorConfigRequest) GetIfMatch() string {
+	if x != nil {
+		return x.IfMatch
+	}
+	return ""
+}
+
 // See PutConnectorConfig.
 type PutConnectorConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The connector, with the tasks it has now.
 	Connector *ConnectorInfo `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
 	// Whether it was made by this call.
-	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+	Created bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+	// Names the config as it is now.
+	Etag          string `protobuf:"bytes,3,opt,name=etag,proto3" json:"etag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -911,6 +933,141 @@ func (x *PutConnectorConfigResponse) GetCreated() bool {
 	return false
 }
 
+func (x *PutConnectorConfigResponse) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// See PatchConnectorConfig.
+type PatchConnectorConfigRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What changes.
+	Patch *Config `protobuf:"bytes,2,opt,name=patch,proto3" json:"patch,omitempty"`
+	// As in CreateConnectorRequest.
+	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As in PutConnectorConfigRequest.
+	IfMatch       string `protobuf:"bytes,4,opt,name=if_match,json=ifMatch,proto3" json:"if_match,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PatchConnectorConfigRequest) Reset() {
+	*x = PatchConnectorConfigRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PatchConnectorConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PatchConnectorConfigRequest) ProtoMessage() {}
+
+func (x *PatchConnectorConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PatchConnectorConfigRequest.ProtoReflect.Descriptor instead.
+func (*PatchConnectorConfigRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PatchConnectorConfigRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PatchConnectorConfigRequest) GetPatch() *Config {
+	if x != nil {
+		return x.Patch
+	}
+	return nil
+}
+
+func (x *PatchConnectorConfigRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PatchConnectorConfigRequest) GetIfMatch() string {
+	if x != nil {
+		return x.IfMatch
+	}
+	return ""
+}
+
+// See PatchConnectorConfig.
+type PatchConnectorConfigResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector, with the tasks it has now.
+	Connector *ConnectorInfo `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Names the config as it is now.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PatchConnectorConfigResponse) Reset() {
+	*x = PatchConnectorConfigResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PatchConnectorConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PatchConnectorConfigResponse) ProtoMessage() {}
+
+func (x *PatchConnectorConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PatchConnectorConfigResponse.ProtoReflect.Descriptor instead.
+func (*PatchConnectorConfigResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PatchConnectorConfigResponse) GetConnector() *ConnectorInfo {
+	if x != nil {
+		return x.Connector
+	}
+	return nil
+}
+
+func (x *PatchConnectorConfigResponse) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
 // See GetConnectorStatus.
 type GetConnectorStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -922,7 +1079,7 @@ type GetConnectorStatusRequest struct {
 
 func (x *GetConnectorStatusRequest) Reset() {
 	*x = GetConnectorStatusRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[16]
+	mi := &file_sluice_v1_connector_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1091,7 @@ func (x *GetConnectorStatusRequest) String() string {
 func (*GetConnectorStatusRequest) ProtoMessage() {}
 
 func (x *GetConnectorStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[16]
+	mi := &file_sluice_v1_connector_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1104,7 @@ func (x *GetConnectorStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectorStatusRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{16}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetConnectorStatusRequest) GetName() string {
@@ -968,7 +1125,7 @@ type GetConnectorStatusResponse struct {
 
 func (x *GetConnectorStatusResponse) Reset() {
 	*x = GetConnectorStatusResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[17]
+	mi := &file_sluice_v1_connector_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -980,7 +1137,7 @@ func (x *GetConnectorStatusResponse) String() string {
 func (*GetConnectorStatusResponse) ProtoMessage() {}
 
 func (x *GetConnectorStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[17]
+	mi := &file_sluice_v1_connector_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -993,7 +1150,7 @@ func (x *GetConnectorStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectorStatusResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{17}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetConnectorStatusResponse) GetStatus() *ConnectorStatus {
@@ -1014,7 +1171,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[18]
+	mi := &file_sluice_v1_connector_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1026,7 +1183,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[18]
+	mi := &file_sluice_v1_connector_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1039,7 +1196,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{18}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListTasksRequest) GetName() string {
@@ -1060,7 +1217,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[19]
+	mi := &file_sluice_v1_connector_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1229,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[19]
+	mi := &file_sluice_v1_connector_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1242,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{19}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListTasksResponse) GetTasks() []*ListTasksResponse_Task {
@@ -1108,7 +1265,7 @@ type GetTaskStatusRequest struct {
 
 func (x *GetTaskStatusRequest) Reset() {
 	*x = GetTaskStatusRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	mi := &file_sluice_v1_connector_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1277,7 @@ func (x *GetTaskStatusRequest) String() string {
 func (*GetTaskStatusRequest) ProtoMessage() {}
 
 func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	mi := &file_sluice_v1_connector_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1290,7 @@ func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetTaskStatusRequest) GetName() string {
@@ -1161,7 +1318,7 @@ type GetTaskStatusResponse struct {
 
 func (x *GetTaskStatusResponse) Reset() {
 	*x = GetTaskStatusResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	mi := &file_sluice_v1_connector_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1330,7 @@ func (x *GetTaskStatusResponse) String() string {
 func (*GetTaskStatusResponse) ProtoMessage() {}
 
 func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	mi := &file_sluice_v1_connector_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1343,7 @@ func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetTaskStatusResponse) GetStatus() *InstanceState {
@@ -1207,7 +1364,7 @@ type PauseConnectorRequest struct {
 
 func (x *PauseConnectorRequest) Reset() {
 	*x = PauseConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[22]
+	mi := &file_sluice_v1_connector_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +1376,7 @@ func (x *PauseConnectorRequest) String() string {
 func (*PauseConnectorRequest) ProtoMessage() {}
 
 func (x *PauseConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[22]
+	mi := &file_sluice_v1_connector_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +1389,7 @@ func (x *PauseConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PauseConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *PauseConnectorRequest) GetName() string {
@@ -1251,7 +1408,7 @@ type PauseConnectorResponse struct {
 
 func (x *PauseConnectorResponse) Reset() {
 	*x = PauseConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[23]
+	mi := &file_sluice_v1_connector_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1420,7 @@ func (x *PauseConnectorResponse) String() string {
 func (*PauseConnectorResponse) ProtoMessage() {}
 
 func (x *PauseConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[23]
+	mi := &file_sluice_v1_connector_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1433,7 @@ func (x *PauseConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PauseConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{25}
 }
 
 // See ResumeConnector.
@@ -1290,7 +1447,7 @@ type ResumeConnectorRequest struct {
 
 func (x *ResumeConnectorRequest) Reset() {
 	*x = ResumeConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[24]
+	mi := &file_sluice_v1_connector_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1302,7 +1459,7 @@ func (x *ResumeConnectorRequest) String() string {
 func (*ResumeConnectorRequest) ProtoMessage() {}
 
 func (x *ResumeConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[24]
+	mi := &file_sluice_v1_connector_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1315,7 +1472,7 @@ func (x *ResumeConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ResumeConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResumeConnectorRequest) GetName() string {
@@ -1334,7 +1491,7 @@ type ResumeConnectorResponse struct {
 
 func (x *ResumeConnectorResponse) Reset() {
 	*x = ResumeConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[25]
+	mi := &file_sluice_v1_connector_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1346,7 +1503,7 @@ func (x *ResumeConnectorResponse) String() string {
 func (*ResumeConnectorResponse) ProtoMessage() {}
 
 func (x *ResumeConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[25]
+	mi := &file_sluice_v1_connector_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1359,7 +1516,7 @@ func (x *ResumeConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ResumeConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{27}
 }
 
 // See StopConnector.
@@ -1373,7 +1530,7 @@ type StopConnectorRequest struct {
 
 func (x *StopConnectorRequest) Reset() {
 	*x = StopConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[26]
+	mi := &file_sluice_v1_connector_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1385,7 +1542,7 @@ func (x *StopConnectorRequest) String() string {
 func (*StopConnectorRequest) ProtoMessage() {}
 
 func (x *StopConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[26]
+	mi := &file_sluice_v1_connector_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1398,7 +1555,7 @@ func (x *StopConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopConnectorRequest.ProtoReflect.Descriptor instead.
 func (*StopConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StopConnectorRequest) GetName() string {
@@ -1417,7 +1574,7 @@ type StopConnectorResponse struct {
 
 func (x *StopConnectorResponse) Reset() {
 	*x = StopConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[27]
+	mi := &file_sluice_v1_connector_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1586,7 @@ func (x *StopConnectorResponse) String() string {
 func (*StopConnectorResponse) ProtoMessage() {}
 
 func (x *StopConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[27]
+	mi := &file_sluice_v1_connector_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1599,7 @@ func (x *StopConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopConnectorResponse.ProtoReflect.Descriptor instead.
 func (*StopConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{29}
 }
 
 // See RestartConnector.
@@ -1460,7 +1617,7 @@ type RestartConnectorRequest struct {
 
 func (x *RestartConnectorRequest) Reset() {
 	*x = RestartConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[28]
+	mi := &file_sluice_v1_connector_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1472,7 +1629,7 @@ func (x *RestartConnectorRequest) String() string {
 func (*RestartConnectorRequest) ProtoMessage() {}
 
 func (x *RestartConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[28]
+	mi := &file_sluice_v1_connector_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1485,7 +1642,7 @@ func (x *RestartConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RestartConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RestartConnectorRequest) GetName() string {
@@ -1520,7 +1677,7 @@ type RestartConnectorResponse struct {
 
 func (x *RestartConnectorResponse) Reset() {
 	*x = RestartConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[29]
+	mi := &file_sluice_v1_connector_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1689,7 @@ func (x *RestartConnectorResponse) String() string {
 func (*RestartConnectorResponse) ProtoMessage() {}
 
 func (x *RestartConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[29]
+	mi := &file_sluice_v1_connector_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1702,7 @@ func (x *RestartConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RestartConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RestartConnectorResponse) GetStatus() *ConnectorStatus {
@@ -1568,7 +1725,7 @@ type RestartTaskRequest struct {
 
 func (x *RestartTaskRequest) Reset() {
 	*x = RestartTaskRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[30]
+	mi := &file_sluice_v1_connector_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1737,7 @@ func (x *RestartTaskRequest) String() string {
 func (*RestartTaskRequest) ProtoMessage() {}
 
 func (x *RestartTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[30]
+	mi := &file_sluice_v1_connector_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1750,7 @@ func (x *RestartTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartTaskRequest.ProtoReflect.Descriptor instead.
 func (*RestartTaskRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RestartTaskRequest) GetName() string {
@@ -1619,7 +1776,7 @@ type RestartTaskResponse struct {
 
 func (x *RestartTaskResponse) Reset() {
 	*x = RestartTaskResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[31]
+	mi := &file_sluice_v1_connector_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1788,7 @@ func (x *RestartTaskResponse) String() string {
 func (*RestartTaskResponse) ProtoMessage() {}
 
 func (x *RestartTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[31]
+	mi := &file_sluice_v1_connector_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1801,7 @@ func (x *RestartTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartTaskResponse.ProtoReflect.Descriptor instead.
 func (*RestartTaskResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{33}
 }
 
 // One connector of the answer.
@@ -1662,7 +1819,7 @@ type ListConnectorsResponse_Connector struct {
 
 func (x *ListConnectorsResponse_Connector) Reset() {
 	*x = ListConnectorsResponse_Connector{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[32]
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1674,7 +1831,7 @@ func (x *ListConnectorsResponse_Connector) String() string {
 func (*ListConnectorsResponse_Connector) ProtoMessage() {}
 
 func (x *ListConnectorsResponse_Connector) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[32]
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1881,7 @@ type ListTasksResponse_Task struct {
 
 func (x *ListTasksResponse_Task) Reset() {
 	*x = ListTasksResponse_Task{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[33]
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1893,7 @@ func (x *ListTasksResponse_Task) String() string {
 func (*ListTasksResponse_Task) ProtoMessage() {}
 
 func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[33]
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1906,7 @@ func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse_Task.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse_Task) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{19, 0}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21, 0}
 }
 
 func (x *ListTasksResponse_Task) GetId() *TaskID {
@@ -1818,17 +1975,29 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x19\n" +
 	"\x17DeleteConnectorResponse\"/\n" +
 	"\x19GetConnectorConfigRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"G\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"[\n" +
 	"\x1aGetConnectorConfigResponse\x12)\n" +
-	"\x06config\x18\x01 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"y\n" +
+	"\x06config\x18\x01 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\"\x94\x01\n" +
 	"\x19PutConnectorConfigRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x03 \x01(\tR\trequestId\"n\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\x19\n" +
+	"\bif_match\x18\x04 \x01(\tR\aifMatch\"\x82\x01\n" +
 	"\x1aPutConnectorConfigResponse\x126\n" +
 	"\tconnector\x18\x01 \x01(\v2\x18.sluice.v1.ConnectorInfoR\tconnector\x12\x18\n" +
-	"\acreated\x18\x02 \x01(\bR\acreated\"/\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\x12\x12\n" +
+	"\x04etag\x18\x03 \x01(\tR\x04etag\"\x94\x01\n" +
+	"\x1bPatchConnectorConfigRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12'\n" +
+	"\x05patch\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x05patch\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\x12\x19\n" +
+	"\bif_match\x18\x04 \x01(\tR\aifMatch\"j\n" +
+	"\x1cPatchConnectorConfigResponse\x126\n" +
+	"\tconnector\x18\x01 \x01(\v2\x18.sluice.v1.ConnectorInfoR\tconnector\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\"/\n" +
 	"\x19GetConnectorStatusRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"P\n" +
 	"\x1aGetConnectorStatusResponse\x122\n" +
@@ -1864,14 +2033,15 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x12RestartTaskRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\x05R\x04task\"\x15\n" +
-	"\x13RestartTaskResponse2\xca\r\n" +
+	"\x13RestartTaskResponse2\xde\x0e\n" +
 	"\x10ConnectorService\x12j\n" +
 	"\x0eListConnectors\x12 .sluice.v1.ListConnectorsRequest\x1a!.sluice.v1.ListConnectorsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/connectors\x12p\n" +
 	"\x0fCreateConnector\x12!.sluice.v1.CreateConnectorRequest\x1a\".sluice.v1.CreateConnectorResponse\"\x16\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/connectors\x12k\n" +
 	"\fGetConnector\x12\x1e.sluice.v1.GetConnectorRequest\x1a\x1f.sluice.v1.GetConnectorResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/connectors/{name}\x12t\n" +
 	"\x0fDeleteConnector\x12!.sluice.v1.DeleteConnectorRequest\x1a\".sluice.v1.DeleteConnectorResponse\"\x1a\x82\xd3\xe4\x93\x02\x14*\x12/connectors/{name}\x12\x84\x01\n" +
 	"\x12GetConnectorConfig\x12$.sluice.v1.GetConnectorConfigRequest\x1a%.sluice.v1.GetConnectorConfigResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/config\x12\x8c\x01\n" +
-	"\x12PutConnectorConfig\x12$.sluice.v1.PutConnectorConfigRequest\x1a%.sluice.v1.PutConnectorConfigResponse\")\x82\xd3\xe4\x93\x02#:\x06config\x1a\x19/connectors/{name}/config\x12\x84\x01\n" +
+	"\x12PutConnectorConfig\x12$.sluice.v1.PutConnectorConfigRequest\x1a%.sluice.v1.PutConnectorConfigResponse\")\x82\xd3\xe4\x93\x02#:\x06config\x1a\x19/connectors/{name}/config\x12\x91\x01\n" +
+	"\x14PatchConnectorConfig\x12&.sluice.v1.PatchConnectorConfigRequest\x1a'.sluice.v1.PatchConnectorConfigResponse\"(\x82\xd3\xe4\x93\x02\":\x05patch2\x19/connectors/{name}/config\x12\x84\x01\n" +
 	"\x12GetConnectorStatus\x12$.sluice.v1.GetConnectorStatusRequest\x1a%.sluice.v1.GetConnectorStatusResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/status\x12h\n" +
 	"\tListTasks\x12\x1b.sluice.v1.ListTasksRequest\x1a\x1c.sluice.v1.ListTasksResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/connectors/{name}/tasks\x12\x82\x01\n" +
 	"\rGetTaskStatus\x12\x1f.sluice.v1.GetTaskStatusRequest\x1a .sluice.v1.GetTaskStatusResponse\".\x82\xd3\xe4\x93\x02(\x12&/connectors/{name}/tasks/{task}/status\x12w\n" +
@@ -1893,7 +2063,7 @@ func file_sluice_v1_connector_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_connector_proto_rawDescData
 }
 
-var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_sluice_v1_connector_proto_goTypes = []any{
 	(*TaskID)(nil),                           // 0: sluice.v1.TaskID
 	(*ConnectorInfo)(nil),                    // 1: sluice.v1.ConnectorInfo
@@ -1911,86 +2081,92 @@ var file_sluice_v1_connector_proto_goTypes = []any{
 	(*GetConnectorConfigResponse)(nil),       // 13: sluice.v1.GetConnectorConfigResponse
 	(*PutConnectorConfigRequest)(nil),        // 14: sluice.v1.PutConnectorConfigRequest
 	(*PutConnectorConfigResponse)(nil),       // 15: sluice.v1.PutConnectorConfigResponse
-	(*GetConnectorStatusRequest)(nil),        // 16: sluice.v1.GetConnectorStatusRequest
-	(*GetConnectorStatusResponse)(nil),       // 17: sluice.v1.GetConnectorStatusResponse
-	(*ListTasksRequest)(nil),                 // 18: sluice.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),                // 19: sluice.v1.ListTasksResponse
-	(*GetTaskStatusRequest)(nil),             // 20: sluice.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),            // 21: sluice.v1.GetTaskStatusResponse
-	(*PauseConnectorRequest)(nil),            // 22: sluice.v1.PauseConnectorRequest
-	(*PauseConnectorResponse)(nil),           // 23: sluice.v1.PauseConnectorResponse
-	(*ResumeConnectorRequest)(nil),           // 24: sluice.v1.ResumeConnectorRequest
-	(*ResumeConnectorResponse)(nil),          // 25: sluice.v1.ResumeConnectorResponse
-	(*StopConnectorRequest)(nil),             // 26: sluice.v1.StopConnectorRequest
-	(*StopConnectorResponse)(nil),            // 27: sluice.v1.StopConnectorResponse
-	(*RestartConnectorRequest)(nil),          // 28: sluice.v1.RestartConnectorRequest
-	(*RestartConnectorResponse)(nil),         // 29: sluice.v1.RestartConnectorResponse
-	(*RestartTaskRequest)(nil),               // 30: sluice.v1.RestartTaskRequest
-	(*RestartTaskResponse)(nil),              // 31: sluice.v1.RestartTaskResponse
-	(*ListConnectorsResponse_Connector)(nil), // 32: sluice.v1.ListConnectorsResponse.Connector
-	(*ListTasksResponse_Task)(nil),           // 33: sluice.v1.ListTasksResponse.Task
-	(*Config)(nil),                           // 34: sluice.v1.Config
-	(ConnectorType)(0),                       // 35: sluice.v1.ConnectorType
-	(State)(0),                               // 36: sluice.v1.State
-	(TargetState)(0),                         // 37: sluice.v1.TargetState
+	(*PatchConnectorConfigRequest)(nil),      // 16: sluice.v1.PatchConnectorConfigRequest
+	(*PatchConnectorConfigResponse)(nil),     // 17: sluice.v1.PatchConnectorConfigResponse
+	(*GetConnectorStatusRequest)(nil),        // 18: sluice.v1.GetConnectorStatusRequest
+	(*GetConnectorStatusResponse)(nil),       // 19: sluice.v1.GetConnectorStatusResponse
+	(*ListTasksRequest)(nil),                 // 20: sluice.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),                // 21: sluice.v1.ListTasksResponse
+	(*GetTaskStatusRequest)(nil),             // 22: sluice.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),            // 23: sluice.v1.GetTaskStatusResponse
+	(*PauseConnectorRequest)(nil),            // 24: sluice.v1.PauseConnectorRequest
+	(*PauseConnectorResponse)(nil),           // 25: sluice.v1.PauseConnectorResponse
+	(*ResumeConnectorRequest)(nil),           // 26: sluice.v1.ResumeConnectorRequest
+	(*ResumeConnectorResponse)(nil),          // 27: sluice.v1.ResumeConnectorResponse
+	(*StopConnectorRequest)(nil),             // 28: sluice.v1.StopConnectorRequest
+	(*StopConnectorResponse)(nil),            // 29: sluice.v1.StopConnectorResponse
+	(*RestartConnectorRequest)(nil),          // 30: sluice.v1.RestartConnectorRequest
+	(*RestartConnectorResponse)(nil),         // 31: sluice.v1.RestartConnectorResponse
+	(*RestartTaskRequest)(nil),               // 32: sluice.v1.RestartTaskRequest
+	(*RestartTaskResponse)(nil),              // 33: sluice.v1.RestartTaskResponse
+	(*ListConnectorsResponse_Connector)(nil), // 34: sluice.v1.ListConnectorsResponse.Connector
+	(*ListTasksResponse_Task)(nil),           // 35: sluice.v1.ListTasksResponse.Task
+	(*Config)(nil),                           // 36: sluice.v1.Config
+	(ConnectorType)(0),                       // 37: sluice.v1.ConnectorType
+	(State)(0),                               // 38: sluice.v1.State
+	(TargetState)(0),                         // 39: sluice.v1.TargetState
 }
 var file_sluice_v1_connector_proto_depIdxs = []int32{
-	34, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
+	36, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
 	0,  // 1: sluice.v1.ConnectorInfo.tasks:type_name -> sluice.v1.TaskID
-	35, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
-	36, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
+	37, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
+	38, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
 	2,  // 4: sluice.v1.ConnectorStatus.connector:type_name -> sluice.v1.InstanceState
 	2,  // 5: sluice.v1.ConnectorStatus.tasks:type_name -> sluice.v1.InstanceState
-	35, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
-	32, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
-	34, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
-	37, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
+	37, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
+	34, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
+	36, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
+	39, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
 	1,  // 10: sluice.v1.CreateConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
 	1,  // 11: sluice.v1.GetConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	34, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
-	34, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
+	36, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
+	36, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
 	1,  // 14: sluice.v1.PutConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	3,  // 15: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
-	33, // 16: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
-	2,  // 17: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
-	3,  // 18: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
-	1,  // 19: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
-	3,  // 20: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
-	0,  // 21: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
-	34, // 22: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
-	4,  // 23: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
-	6,  // 24: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
-	8,  // 25: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
-	10, // 26: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
-	12, // 27: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
-	14, // 28: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
-	16, // 29: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
-	18, // 30: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
-	20, // 31: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
-	22, // 32: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
-	24, // 33: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
-	26, // 34: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
-	28, // 35: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
-	30, // 36: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
-	5,  // 37: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
-	7,  // 38: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
-	9,  // 39: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
-	11, // 40: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
-	13, // 41: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
-	15, // 42: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
-	17, // 43: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
-	19, // 44: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
-	21, // 45: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
-	23, // 46: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
-	25, // 47: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
-	27, // 48: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
-	29, // 49: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
-	31, // 50: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
-	37, // [37:51] is the sub-list for method output_type
-	23, // [23:37] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	36, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
+	1,  // 16: sluice.v1.PatchConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
+	3,  // 17: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
+	35, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
+	2,  // 19: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
+	3,  // 20: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
+	1,  // 21: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
+	3,  // 22: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
+	0,  // 23: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
+	36, // 24: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
+	4,  // 25: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
+	6,  // 26: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
+	8,  // 27: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
+	10, // 28: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
+	12, // 29: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
+	14, // 30: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
+	16, // 31: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
+	18, // 32: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
+	20, // 33: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
+	22, // 34: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
+	24, // 35: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
+	26, // 36: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
+	28, // 37: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
+	30, // 38: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
+	32, // 39: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
+	5,  // 40: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
+	7,  // 41: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
+	9,  // 42: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
+	11, // 43: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
+	13, // 44: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
+	15, // 45: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
+	17, // 46: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
+	19, // 47: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
+	21, // 48: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
+	23, // 49: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
+	25, // 50: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
+	27, // 51: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
+	29, // 52: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
+	31, // 53: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
+	33, // 54: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
+	40, // [40:55] is the sub-list for method output_type
+	25, // [25:40] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_connector_proto_init() }
@@ -2006,7 +2182,7 @@ func file_sluice_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_connector_proto_rawDesc), len(file_sluice_v1_connector_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   36,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -273,6 +273,65 @@ func local_request_ConnectorService_PutConnectorConfig_0(ctx context.Context, ma
 	return msg, metadata, err
 }
 
+var filter_ConnectorService_PatchConnectorConfig_0 = &utilities.DoubleArray{Encoding: map[string]int{"patch": 0, "name": 1}, Base: []int{1, 1, 2, 0, 0}, Check: []int{0, 1, 1, 2, 3}}
+
+func request_ConnectorService_PatchConnectorConfig_0(ctx context.Context, marshaler runtime.Marshaler, client ConnectorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PatchConnectorConfigRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq.Patch); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_ConnectorService_PatchConnectorConfig_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.PatchConnectorConfig(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ConnectorService_PatchConnectorConfig_0(ctx context.Context, marshaler runtime.Marshaler, server ConnectorServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PatchConnectorConfigRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq.Patch); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if err := req.ParseForm(); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if err := runtime.PopulateQueryParameters(&protoReq, req.Form, filter_ConnectorService_PatchConnectorConfig_0); err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.PatchConnectorConfig(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_ConnectorService_GetConnectorStatus_0(ctx context.Context, marshaler runtime.Marshaler, client ConnectorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq GetConnectorStatusRequest
@@ -757,6 +816,26 @@ func RegisterConnectorServiceHandlerServer(ctx context.Context, mux *runtime.Ser
 		}
 		forward_ConnectorService_PutConnectorConfig_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPatch, pattern_ConnectorService_PatchConnectorConfig_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/sluice.v1.ConnectorService/PatchConnectorConfig", runtime.WithHTTPPathPattern("/connectors/{name}/config"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ConnectorService_PatchConnectorConfig_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ConnectorService_PatchConnectorConfig_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ConnectorService_GetConnectorStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1059,6 +1138,23 @@ func RegisterConnectorServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 		}
 		forward_ConnectorService_PutConnectorConfig_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPatch, pattern_ConnectorService_PatchConnectorConfig_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/sluice.v1.ConnectorService/PatchConnectorConfig", runtime.WithHTTPPathPattern("/connectors/{name}/config"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ConnectorService_PatchConnectorConfig_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ConnectorService_PatchConnectorConfig_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ConnectorService_GetConnectorStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1199,35 +1295,37 @@ func RegisterConnectorServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 }
 
 var (
-	pattern_ConnectorService_ListConnectors_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
-	pattern_ConnectorService_CreateConnector_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
-	pattern_ConnectorService_GetConnector_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
-	pattern_ConnectorService_DeleteConnector_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
-	pattern_ConnectorService_GetConnectorConfig_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
-	pattern_ConnectorService_PutConnectorConfig_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
-	pattern_ConnectorService_GetConnectorStatus_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "status"}, ""))
-	pattern_ConnectorService_ListTasks_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "tasks"}, ""))
-	pattern_ConnectorService_GetTaskStatus_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "status"}, ""))
-	pattern_ConnectorService_PauseConnector_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "pause"}, ""))
-	pattern_ConnectorService_ResumeConnector_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "resume"}, ""))
-	pattern_ConnectorService_StopConnector_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "stop"}, ""))
-	pattern_ConnectorService_RestartConnector_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "restart"}, ""))
-	pattern_ConnectorService_RestartTask_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "restart"}, ""))
+	pattern_ConnectorService_ListConnectors_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
+	pattern_ConnectorService_CreateConnector_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
+	pattern_ConnectorService_GetConnector_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
+	pattern_ConnectorService_DeleteConnector_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
+	pattern_ConnectorService_GetConnectorConfig_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_PutConnectorConfig_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_PatchConnectorConfig_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_GetConnectorStatus_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "status"}, ""))
+	pattern_ConnectorService_ListTasks_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "tasks"}, ""))
+	pattern_ConnectorService_GetTaskStatus_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "status"}, ""))
+	pattern_ConnectorService_PauseConnector_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "pause"}, ""))
+	pattern_ConnectorService_ResumeConnector_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "resume"}, ""))
+	pattern_ConnectorService_StopConnector_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "stop"}, ""))
+	pattern_ConnectorService_RestartConnector_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "restart"}, ""))
+	pattern_ConnectorService_RestartTask_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "restart"}, ""))
 )
 
 var (
-	forward_ConnectorService_ListConnectors_0     = runtime.ForwardResponseMessage
-	forward_ConnectorService_CreateConnector_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnector_0       = runtime.ForwardResponseMessage
-	forward_ConnectorService_DeleteConnector_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorConfig_0 = runtime.ForwardResponseMessage
-	forward_ConnectorService_PutConnectorConfig_0 = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorStatus_0 = runtime.ForwardResponseMessage
-	forward_ConnectorService_ListTasks_0          = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetTaskStatus_0      = runtime.ForwardResponseMessage
-	forward_ConnectorService_PauseConnector_0     = runtime.ForwardResponseMessage
-	forward_ConnectorService_ResumeConnector_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_StopConnector_0      = runtime.ForwardResponseMessage
-	forward_ConnectorService_RestartConnector_0   = runtime.ForwardResponseMessage
-	forward_ConnectorService_RestartTask_0        = runtime.ForwardResponseMessage
+	forward_ConnectorService_ListConnectors_0       = runtime.ForwardResponseMessage
+	forward_ConnectorService_CreateConnector_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnector_0         = runtime.ForwardResponseMessage
+	forward_ConnectorService_DeleteConnector_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorConfig_0   = runtime.ForwardResponseMessage
+	forward_ConnectorService_PutConnectorConfig_0   = runtime.ForwardResponseMessage
+	forward_ConnectorService_PatchConnectorConfig_0 = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorStatus_0   = runtime.ForwardResponseMessage
+	forward_ConnectorService_ListTasks_0            = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetTaskStatus_0        = runtime.ForwardResponseMessage
+	forward_ConnectorService_PauseConnector_0       = runtime.ForwardResponseMessage
+	forward_ConnectorService_ResumeConnector_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_StopConnector_0        = runtime.ForwardResponseMessage
+	forward_ConnectorService_RestartConnector_0     = runtime.ForwardResponseMessage
+	forward_ConnectorService_RestartTask_0          = runtime.ForwardResponseMessage
 )

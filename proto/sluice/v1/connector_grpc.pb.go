@@ -19,20 +19,21 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ConnectorService_ListConnectors_FullMethodName     = "/sluice.v1.ConnectorService/ListConnectors"
-	ConnectorService_CreateConnector_FullMethodName    = "/sluice.v1.ConnectorService/CreateConnector"
-	ConnectorService_GetConnector_FullMethodName       = "/sluice.v1.ConnectorService/GetConnector"
-	ConnectorService_DeleteConnector_FullMethodName    = "/sluice.v1.ConnectorService/DeleteConnector"
-	ConnectorService_GetConnectorConfig_FullMethodName = "/sluice.v1.ConnectorService/GetConnectorConfig"
-	ConnectorService_PutConnectorConfig_FullMethodName = "/sluice.v1.ConnectorService/PutConnectorConfig"
-	ConnectorService_GetConnectorStatus_FullMethodName = "/sluice.v1.ConnectorService/GetConnectorStatus"
-	ConnectorService_ListTasks_FullMethodName          = "/sluice.v1.ConnectorService/ListTasks"
-	ConnectorService_GetTaskStatus_FullMethodName      = "/sluice.v1.ConnectorService/GetTaskStatus"
-	ConnectorService_PauseConnector_FullMethodName     = "/sluice.v1.ConnectorService/PauseConnector"
-	ConnectorService_ResumeConnector_FullMethodName    = "/sluice.v1.ConnectorService/ResumeConnector"
-	ConnectorService_StopConnector_FullMethodName      = "/sluice.v1.ConnectorService/StopConnector"
-	ConnectorService_RestartConnector_FullMethodName   = "/sluice.v1.ConnectorService/RestartConnector"
-	ConnectorService_RestartTask_FullMethodName        = "/sluice.v1.ConnectorService/RestartTask"
+	ConnectorService_ListConnectors_FullMethodName       = "/sluice.v1.ConnectorService/ListConnectors"
+	ConnectorService_CreateConnector_FullMethodName      = "/sluice.v1.ConnectorService/CreateConnector"
+	ConnectorService_GetConnector_FullMethodName         = "/sluice.v1.ConnectorService/GetConnector"
+	ConnectorService_DeleteConnector_FullMethodName      = "/sluice.v1.ConnectorService/DeleteConnector"
+	ConnectorService_GetConnectorConfig_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorConfig"
+	ConnectorService_PutConnectorConfig_FullMethodName   = "/sluice.v1.ConnectorService/PutConnectorConfig"
+	ConnectorService_PatchConnectorConfig_FullMethodName = "/sluice.v1.ConnectorService/PatchConnectorConfig"
+	ConnectorService_GetConnectorStatus_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorStatus"
+	ConnectorService_ListTasks_FullMethodName            = "/sluice.v1.ConnectorService/ListTasks"
+	ConnectorService_GetTaskStatus_FullMethodName        = "/sluice.v1.ConnectorService/GetTaskStatus"
+	ConnectorService_PauseConnector_FullMethodName       = "/sluice.v1.ConnectorService/PauseConnector"
+	ConnectorService_ResumeConnector_FullMethodName      = "/sluice.v1.ConnectorService/ResumeConnector"
+	ConnectorService_StopConnector_FullMethodName        = "/sluice.v1.ConnectorService/StopConnector"
+	ConnectorService_RestartConnector_FullMethodName     = "/sluice.v1.ConnectorService/RestartConnector"
+	ConnectorService_RestartTask_FullMethodName          = "/sluice.v1.ConnectorService/RestartTask"
 )
 
 // ConnectorServiceClient is the client API for ConnectorService service.
@@ -57,6 +58,9 @@ type ConnectorServiceClient interface {
 	// Creates a connector or replaces its config. Does not change the target state of one that exists.
 	// INVALID_ARGUMENT where the config is not valid. Idempotent.
 	PutConnectorConfig(ctx context.Context, in *PutConnectorConfigRequest, opts ...grpc.CallOption) (*PutConnectorConfigResponse, error)
+	// Changes keys of a connector's config: null removes a key, any other value sets it. NOT_FOUND where there is no such
+	// connector, before anything else is checked; INVALID_ARGUMENT where the merged config is not valid. Idempotent.
+	PatchConnectorConfig(ctx context.Context, in *PatchConnectorConfigRequest, opts ...grpc.CallOption) (*PatchConnectorConfigResponse, error)
 	// Returns what is reported of a connector and its tasks. NOT_FOUND where nothing has been reported.
 	GetConnectorStatus(ctx context.Context, in *GetConnectorStatusRequest, opts ...grpc.CallOption) (*GetConnectorStatusResponse, error)
 	// Lists a connector's tasks with their configs, by number. NOT_FOUND where there is no such connector.
@@ -71,7 +75,8 @@ type ConnectorServiceClient interface {
 	StopConnector(ctx context.Context, in *StopConnectorRequest, opts ...grpc.CallOption) (*StopConnectorResponse, error)
 	// Restarts the connector instance, its tasks or both. NOT_FOUND where there is none.
 	RestartConnector(ctx context.Context, in *RestartConnectorRequest, opts ...grpc.CallOption) (*RestartConnectorResponse, error)
-	// Restarts one task. NOT_FOUND where there is no such connector or task.
+	// Restarts one task. NOT_FOUND where there is no such connector or task, ABORTED where the connector is stopped and had
+	// the task before.
 	RestartTask(ctx context.Context, in *RestartTaskRequest, opts ...grpc.CallOption) (*RestartTaskResponse, error)
 }
 
@@ -137,6 +142,16 @@ func (c *connectorServiceClient) PutConnectorConfig(ctx context.Context, in *Put
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PutConnectorConfigResponse)
 	err := c.cc.Invoke(ctx, ConnectorService_PutConnectorConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) PatchConnectorConfig(ctx context.Context, in *PatchConnectorConfigRequest, opts ...grpc.CallOption) (*PatchConnectorConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PatchConnectorConfigResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_PatchConnectorConfig_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -245,6 +260,9 @@ type ConnectorServiceServer interface {
 	// Creates a connector or replaces its config. Does not change the target state of one that exists.
 	// INVALID_ARGUMENT where the config is not valid. Idempotent.
 	PutConnectorConfig(context.Context, *PutConnectorConfigRequest) (*PutConnectorConfigResponse, error)
+	// Changes keys of a connector's config: null removes a key, any other value sets it. NOT_FOUND where there is no such
+	// connector, before anything else is checked; INVALID_ARGUMENT where the merged config is not valid. Idempotent.
+	PatchConnectorConfig(context.Context, *PatchConnectorConfigRequest) (*PatchConnectorConfigResponse, error)
 	// Returns what is reported of a connector and its tasks. NOT_FOUND where nothing has been reported.
 	GetConnectorStatus(context.Context, *GetConnectorStatusRequest) (*GetConnectorStatusResponse, error)
 	// Lists a connector's tasks with their configs, by number. NOT_FOUND where there is no such connector.
@@ -259,7 +277,8 @@ type ConnectorServiceServer interface {
 	StopConnector(context.Context, *StopConnectorRequest) (*StopConnectorResponse, error)
 	// Restarts the connector instance, its tasks or both. NOT_FOUND where there is none.
 	RestartConnector(context.Context, *RestartConnectorRequest) (*RestartConnectorResponse, error)
-	// Restarts one task. NOT_FOUND where there is no such connector or task.
+	// Restarts one task. NOT_FOUND where there is no such connector or task, ABORTED where the connector is stopped and had
+	// the task before.
 	RestartTask(context.Context, *RestartTaskRequest) (*RestartTaskResponse, error)
 }
 
@@ -287,6 +306,9 @@ func (UnimplementedConnectorServiceServer) GetConnectorConfig(context.Context, *
 }
 func (UnimplementedConnectorServiceServer) PutConnectorConfig(context.Context, *PutConnectorConfigRequest) (*PutConnectorConfigResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PutConnectorConfig not implemented")
+}
+func (UnimplementedConnectorServiceServer) PatchConnectorConfig(context.Context, *PatchConnectorConfigRequest) (*PatchConnectorConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PatchConnectorConfig not implemented")
 }
 func (UnimplementedConnectorServiceServer) GetConnectorStatus(context.Context, *GetConnectorStatusRequest) (*GetConnectorStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConnectorStatus not implemented")
@@ -436,6 +458,24 @@ func _ConnectorService_PutConnectorConfig_Handler(srv interface{}, ctx context.C
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ConnectorServiceServer).PutConnectorConfig(ctx, req.(*PutConnectorConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_PatchConnectorConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PatchConnectorConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).PatchConnectorConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_PatchConnectorConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).PatchConnectorConfig(ctx, req.(*PatchConnectorConfigRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -614,6 +654,10 @@ var ConnectorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PutConnectorConfig",
 			Handler:    _ConnectorService_PutConnectorConfig_Handler,
+		},
+		{
+			MethodName: "PatchConnectorConfig",
+			Handler:    _ConnectorService_PatchConnectorConfig_Handler,
 		},
 		{
 			MethodName: "GetConnectorStatus",

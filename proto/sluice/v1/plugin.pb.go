@@ -114,6 +114,107 @@ func (x *ListPluginsResponse) GetPlugins() []*Plugin {
 	return nil
 }
 
+// See GetPluginConfig.
+type GetPluginConfigRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its class or an alias.
+	Plugin string `protobuf:"bytes,1,opt,name=plugin,proto3" json:"plugin,omitempty"`
+	// A version or a Maven version range; absent or `latest` is the newest.
+	Version       *string `protobuf:"bytes,2,opt,name=version,proto3,oneof" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPluginConfigRequest) Reset() {
+	*x = GetPluginConfigRequest{}
+	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPluginConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPluginConfigRequest) ProtoMessage() {}
+
+func (x *GetPluginConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPluginConfigRequest.ProtoReflect.Descriptor instead.
+func (*GetPluginConfigRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetPluginConfigRequest) GetPlugin() string {
+	if x != nil {
+		return x.Plugin
+	}
+	return ""
+}
+
+func (x *GetPluginConfigRequest) GetVersion() string {
+	if x != nil && x.Version != nil {
+		return *x.Version
+	}
+	return ""
+}
+
+// See GetPluginConfig.
+type GetPluginConfigResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The plugin with its definition.
+	Plugin        *Plugin `protobuf:"bytes,1,opt,name=plugin,proto3" json:"plugin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPluginConfigResponse) Reset() {
+	*x = GetPluginConfigResponse{}
+	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPluginConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPluginConfigResponse) ProtoMessage() {}
+
+func (x *GetPluginConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPluginConfigResponse.ProtoReflect.Descriptor instead.
+func (*GetPluginConfigResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetPluginConfigResponse) GetPlugin() *Plugin {
+	if x != nil {
+		return x.Plugin
+	}
+	return nil
+}
+
 // See ValidateConfig.
 type ValidateConfigRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -127,7 +228,7 @@ type ValidateConfigRequest struct {
 
 func (x *ValidateConfigRequest) Reset() {
 	*x = ValidateConfigRequest{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -139,7 +240,7 @@ func (x *ValidateConfigRequest) String() string {
 func (*ValidateConfigRequest) ProtoMessage() {}
 
 func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -152,7 +253,7 @@ func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigRequest.ProtoReflect.Descriptor instead.
 func (*ValidateConfigRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ValidateConfigRequest) GetPlugin() string {
@@ -186,7 +287,7 @@ type ValidateConfigResponse struct {
 
 func (x *ValidateConfigResponse) Reset() {
 	*x = ValidateConfigResponse{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -198,7 +299,7 @@ func (x *ValidateConfigResponse) String() string {
 func (*ValidateConfigResponse) ProtoMessage() {}
 
 func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -211,7 +312,7 @@ func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigResponse.ProtoReflect.Descriptor instead.
 func (*ValidateConfigResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ValidateConfigResponse) GetName() string {
@@ -251,7 +352,14 @@ const file_sluice_v1_plugin_proto_rawDesc = "" +
 	"\x0fconnectors_only\x18\x01 \x01(\tH\x00R\x0econnectorsOnly\x88\x01\x01B\x12\n" +
 	"\x10_connectors_only\"B\n" +
 	"\x13ListPluginsResponse\x12+\n" +
-	"\aplugins\x18\x01 \x03(\v2\x11.sluice.v1.PluginR\aplugins\"Z\n" +
+	"\aplugins\x18\x01 \x03(\v2\x11.sluice.v1.PluginR\aplugins\"[\n" +
+	"\x16GetPluginConfigRequest\x12\x16\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12\x1d\n" +
+	"\aversion\x18\x02 \x01(\tH\x00R\aversion\x88\x01\x01B\n" +
+	"\n" +
+	"\b_version\"D\n" +
+	"\x17GetPluginConfigResponse\x12)\n" +
+	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"Z\n" +
 	"\x15ValidateConfigRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12)\n" +
 	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"\x96\x01\n" +
@@ -260,9 +368,10 @@ const file_sluice_v1_plugin_proto_rawDesc = "" +
 	"\verror_count\x18\x02 \x01(\x05R\n" +
 	"errorCount\x12\x16\n" +
 	"\x06groups\x18\x03 \x03(\tR\x06groups\x12/\n" +
-	"\aconfigs\x18\x04 \x03(\v2\x15.sluice.v1.ConfigInfoR\aconfigs2\x8e\x02\n" +
+	"\aconfigs\x18\x04 \x03(\v2\x15.sluice.v1.ConfigInfoR\aconfigs2\x95\x03\n" +
 	"\rPluginService\x12h\n" +
-	"\vListPlugins\x12\x1d.sluice.v1.ListPluginsRequest\x1a\x1e.sluice.v1.ListPluginsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/connector-plugins\x12\x92\x01\n" +
+	"\vListPlugins\x12\x1d.sluice.v1.ListPluginsRequest\x1a\x1e.sluice.v1.ListPluginsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/connector-plugins\x12\x84\x01\n" +
+	"\x0fGetPluginConfig\x12!.sluice.v1.GetPluginConfigRequest\x1a\".sluice.v1.GetPluginConfigResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/connector-plugins/{plugin}/config\x12\x92\x01\n" +
 	"\x0eValidateConfig\x12 .sluice.v1.ValidateConfigRequest\x1a!.sluice.v1.ValidateConfigResponse\";\x82\xd3\xe4\x93\x025:\x06config\x1a+/connector-plugins/{plugin}/config/validateB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
@@ -277,29 +386,34 @@ func file_sluice_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_plugin_proto_rawDescData
 }
 
-var file_sluice_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_sluice_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_sluice_v1_plugin_proto_goTypes = []any{
-	(*ListPluginsRequest)(nil),     // 0: sluice.v1.ListPluginsRequest
-	(*ListPluginsResponse)(nil),    // 1: sluice.v1.ListPluginsResponse
-	(*ValidateConfigRequest)(nil),  // 2: sluice.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil), // 3: sluice.v1.ValidateConfigResponse
-	(*Plugin)(nil),                 // 4: sluice.v1.Plugin
-	(*Config)(nil),                 // 5: sluice.v1.Config
-	(*ConfigInfo)(nil),             // 6: sluice.v1.ConfigInfo
+	(*ListPluginsRequest)(nil),      // 0: sluice.v1.ListPluginsRequest
+	(*ListPluginsResponse)(nil),     // 1: sluice.v1.ListPluginsResponse
+	(*GetPluginConfigRequest)(nil),  // 2: sluice.v1.GetPluginConfigRequest
+	(*GetPluginConfigResponse)(nil), // 3: sluice.v1.GetPluginConfigResponse
+	(*ValidateConfigRequest)(nil),   // 4: sluice.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),  // 5: sluice.v1.ValidateConfigResponse
+	(*Plugin)(nil),                  // 6: sluice.v1.Plugin
+	(*Config)(nil),                  // 7: sluice.v1.Config
+	(*ConfigInfo)(nil),              // 8: sluice.v1.ConfigInfo
 }
 var file_sluice_v1_plugin_proto_depIdxs = []int32{
-	4, // 0: sluice.v1.ListPluginsResponse.plugins:type_name -> sluice.v1.Plugin
-	5, // 1: sluice.v1.ValidateConfigRequest.config:type_name -> sluice.v1.Config
-	6, // 2: sluice.v1.ValidateConfigResponse.configs:type_name -> sluice.v1.ConfigInfo
-	0, // 3: sluice.v1.PluginService.ListPlugins:input_type -> sluice.v1.ListPluginsRequest
-	2, // 4: sluice.v1.PluginService.ValidateConfig:input_type -> sluice.v1.ValidateConfigRequest
-	1, // 5: sluice.v1.PluginService.ListPlugins:output_type -> sluice.v1.ListPluginsResponse
-	3, // 6: sluice.v1.PluginService.ValidateConfig:output_type -> sluice.v1.ValidateConfigResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	6, // 0: sluice.v1.ListPluginsResponse.plugins:type_name -> sluice.v1.Plugin
+	6, // 1: sluice.v1.GetPluginConfigResponse.plugin:type_name -> sluice.v1.Plugin
+	7, // 2: sluice.v1.ValidateConfigRequest.config:type_name -> sluice.v1.Config
+	8, // 3: sluice.v1.ValidateConfigResponse.configs:type_name -> sluice.v1.ConfigInfo
+	0, // 4: sluice.v1.PluginService.ListPlugins:input_type -> sluice.v1.ListPluginsRequest
+	2, // 5: sluice.v1.PluginService.GetPluginConfig:input_type -> sluice.v1.GetPluginConfigRequest
+	4, // 6: sluice.v1.PluginService.ValidateConfig:input_type -> sluice.v1.ValidateConfigRequest
+	1, // 7: sluice.v1.PluginService.ListPlugins:output_type -> sluice.v1.ListPluginsResponse
+	3, // 8: sluice.v1.PluginService.GetPluginConfig:output_type -> sluice.v1.GetPluginConfigResponse
+	5, // 9: sluice.v1.PluginService.ValidateConfig:output_type -> sluice.v1.ValidateConfigResponse
+	7, // [7:10] is the sub-list for method output_type
+	4, // [4:7] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_plugin_proto_init() }
@@ -309,13 +423,14 @@ func file_sluice_v1_plugin_proto_init() {
 	}
 	file_sluice_v1_common_proto_init()
 	file_sluice_v1_plugin_proto_msgTypes[0].OneofWrappers = []any{}
+	file_sluice_v1_plugin_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_plugin_proto_rawDesc), len(file_sluice_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

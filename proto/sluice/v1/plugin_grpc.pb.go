@@ -19,8 +19,9 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	PluginService_ListPlugins_FullMethodName    = "/sluice.v1.PluginService/ListPlugins"
-	PluginService_ValidateConfig_FullMethodName = "/sluice.v1.PluginService/ValidateConfig"
+	PluginService_ListPlugins_FullMethodName     = "/sluice.v1.PluginService/ListPlugins"
+	PluginService_GetPluginConfig_FullMethodName = "/sluice.v1.PluginService/GetPluginConfig"
+	PluginService_ValidateConfig_FullMethodName  = "/sluice.v1.PluginService/ValidateConfig"
 )
 
 // PluginServiceClient is the client API for PluginService service.
@@ -31,6 +32,8 @@ const (
 type PluginServiceClient interface {
 	// Lists plugins: sinks, sources, transforms, predicates, converters, header converters, each by class.
 	ListPlugins(ctx context.Context, in *ListPluginsRequest, opts ...grpc.CallOption) (*ListPluginsResponse, error)
+	// Returns the config definition of a plugin. NOT_FOUND where no pool has it, INVALID_ARGUMENT where none has the version.
+	GetPluginConfig(ctx context.Context, in *GetPluginConfigRequest, opts ...grpc.CallOption) (*GetPluginConfigResponse, error)
 	// Validates a connector config on an executor that has the plugin. Answers also where the config has
 	// errors. INVALID_ARGUMENT where class and path do not match or the class is unknown, UNAVAILABLE
 	// where no executor with the plugin is alive.
@@ -55,6 +58,16 @@ func (c *pluginServiceClient) ListPlugins(ctx context.Context, in *ListPluginsRe
 	return out, nil
 }
 
+func (c *pluginServiceClient) GetPluginConfig(ctx context.Context, in *GetPluginConfigRequest, opts ...grpc.CallOption) (*GetPluginConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPluginConfigResponse)
+	err := c.cc.Invoke(ctx, PluginService_GetPluginConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *pluginServiceClient) ValidateConfig(ctx context.Context, in *ValidateConfigRequest, opts ...grpc.CallOption) (*ValidateConfigResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ValidateConfigResponse)
@@ -73,6 +86,8 @@ func (c *pluginServiceClient) ValidateConfig(ctx context.Context, in *ValidateCo
 type PluginServiceServer interface {
 	// Lists plugins: sinks, sources, transforms, predicates, converters, header converters, each by class.
 	ListPlugins(context.Context, *ListPluginsRequest) (*ListPluginsResponse, error)
+	// Returns the config definition of a plugin. NOT_FOUND where no pool has it, INVALID_ARGUMENT where none has the version.
+	GetPluginConfig(context.Context, *GetPluginConfigRequest) (*GetPluginConfigResponse, error)
 	// Validates a connector config on an executor that has the plugin. Answers also where the config has
 	// errors. INVALID_ARGUMENT where class and path do not match or the class is unknown, UNAVAILABLE
 	// where no executor with the plugin is alive.
@@ -88,6 +103,9 @@ type UnimplementedPluginServiceServer struct{}
 
 func (UnimplementedPluginServiceServer) ListPlugins(context.Context, *ListPluginsRequest) (*ListPluginsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListPlugins not implemented")
+}
+func (UnimplementedPluginServiceServer) GetPluginConfig(context.Context, *GetPluginConfigRequest) (*GetPluginConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPluginConfig not implemented")
 }
 func (UnimplementedPluginServiceServer) ValidateConfig(context.Context, *ValidateConfigRequest) (*ValidateConfigResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ValidateConfig not implemented")
@@ -130,6 +148,24 @@ func _PluginService_ListPlugins_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PluginService_GetPluginConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPluginConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServiceServer).GetPluginConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PluginService_GetPluginConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServiceServer).GetPluginConfig(ctx, req.(*GetPluginConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _PluginService_ValidateConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ValidateConfigRequest)
 	if err := dec(in); err != nil {
@@ -158,6 +194,10 @@ var PluginService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListPlugins",
 			Handler:    _PluginService_ListPlugins_Handler,
+		},
+		{
+			MethodName: "GetPluginConfig",
+			Handler:    _PluginService_GetPluginConfig_Handler,
 		},
 		{
 			MethodName: "ValidateConfig",

@@ -52,8 +52,12 @@ type Connector struct {
 	RequestId string `protobuf:"bytes,11,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Whether that request created the connector.
 	RequestCreated bool `protobuf:"varint,12,opt,name=request_created,json=requestCreated,proto3" json:"request_created,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The id of the request that created the connector.
+	CreateId string `protobuf:"bytes,13,opt,name=create_id,json=createId,proto3" json:"create_id,omitempty"`
+	// How many tasks the set had that the last stop emptied.
+	StoppedTasks  int32 `protobuf:"varint,14,opt,name=stopped_tasks,json=stoppedTasks,proto3" json:"stopped_tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Connector) Reset() {
@@ -168,6 +172,20 @@ func (x *Connector) GetRequestCreated() bool {
 		return x.RequestCreated
 	}
 	return false
+}
+
+func (x *Connector) GetCreateId() string {
+	if x != nil {
+		return x.CreateId
+	}
+	return ""
+}
+
+func (x *Connector) GetStoppedTasks() int32 {
+	if x != nil {
+		return x.StoppedTasks
+	}
+	return 0
 }
 
 // Points to a task set; flipped in one transaction.
@@ -1163,11 +1181,131 @@ func (x *Replica) GetVersion() string {
 	return ""
 }
 
+// loglevels: the levels of loggers that were set for all processes or for an executor, oldest first, less what a later one
+// overrides.
+type LogLevels struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The settings.
+	Settings      []*LogLevels_Setting `protobuf:"bytes,1,rep,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLevels) Reset() {
+	*x = LogLevels{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLevels) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLevels) ProtoMessage() {}
+
+func (x *LogLevels) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLevels.ProtoReflect.Descriptor instead.
+func (*LogLevels) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LogLevels) GetSettings() []*LogLevels_Setting {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// One of them.
+type LogLevels_Setting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The logger.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The level, in capitals.
+	Level string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	// Counts the settings of the cluster.
+	Number uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	// The executor that is meant; empty means all processes.
+	Executor      string `protobuf:"bytes,4,opt,name=executor,proto3" json:"executor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogLevels_Setting) Reset() {
+	*x = LogLevels_Setting{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogLevels_Setting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogLevels_Setting) ProtoMessage() {}
+
+func (x *LogLevels_Setting) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogLevels_Setting.ProtoReflect.Descriptor instead.
+func (*LogLevels_Setting) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12, 0}
+}
+
+func (x *LogLevels_Setting) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *LogLevels_Setting) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *LogLevels_Setting) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *LogLevels_Setting) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
 var File_sluice_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1bsluice/store/v1/store.proto\x12\x0fsluice.store.v1\x1a\x16sluice/v1/common.proto\"\xe6\x04\n" +
+	"\x1bsluice/store/v1/store.proto\x12\x0fsluice.store.v1\x1a\x16sluice/v1/common.proto\"\xa8\x05\n" +
 	"\tConnector\x12)\n" +
 	"\x06config\x18\x01 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x12+\n" +
 	"\x11config_generation\x18\x02 \x01(\x03R\x10configGeneration\x129\n" +
@@ -1183,7 +1321,9 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	" \x03(\v2,.sluice.store.v1.Connector.TaskRestartsEntryR\ftaskRestarts\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\v \x01(\tR\trequestId\x12'\n" +
-	"\x0frequest_created\x18\f \x01(\bR\x0erequestCreated\x1a?\n" +
+	"\x0frequest_created\x18\f \x01(\bR\x0erequestCreated\x12\x1b\n" +
+	"\tcreate_id\x18\r \x01(\tR\bcreateId\x12#\n" +
+	"\rstopped_tasks\x18\x0e \x01(\x05R\fstoppedTasks\x1a?\n" +
 	"\x11TaskRestartsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xb8\x01\n" +
@@ -1272,7 +1412,14 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"=\n" +
 	"\aReplica\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversionB@Z>github.com/sluice-project/sluice/proto/sluice/store/v1;storev1b\x06proto3"
+	"\aversion\x18\x02 \x01(\tR\aversion\"\xb4\x01\n" +
+	"\tLogLevels\x12>\n" +
+	"\bsettings\x18\x01 \x03(\v2\".sluice.store.v1.LogLevels.SettingR\bsettings\x1ag\n" +
+	"\aSetting\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\tR\x05level\x12\x16\n" +
+	"\x06number\x18\x03 \x01(\x04R\x06number\x12\x1a\n" +
+	"\bexecutor\x18\x04 \x01(\tR\bexecutorB@Z>github.com/sluice-project/sluice/proto/sluice/store/v1;storev1b\x06proto3"
 
 var (
 	file_sluice_store_v1_store_proto_rawDescOnce sync.Once
@@ -1286,58 +1433,61 @@ func file_sluice_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_sluice_store_v1_store_proto_rawDescData
 }
 
-var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_sluice_store_v1_store_proto_goTypes = []any{
-	(*Connector)(nil),      // 0: sluice.store.v1.Connector
-	(*TaskSetRef)(nil),     // 1: sluice.store.v1.TaskSetRef
-	(*TaskSetBase)(nil),    // 2: sluice.store.v1.TaskSetBase
-	(*TaskSetChunk)(nil),   // 3: sluice.store.v1.TaskSetChunk
-	(*ConfigDelta)(nil),    // 4: sluice.store.v1.ConfigDelta
-	(*Assignment)(nil),     // 5: sluice.store.v1.Assignment
-	(*Lapsed)(nil),         // 6: sluice.store.v1.Lapsed
-	(*Release)(nil),        // 7: sluice.store.v1.Release
-	(*Session)(nil),        // 8: sluice.store.v1.Session
-	(*Status)(nil),         // 9: sluice.store.v1.Status
-	(*PluginEntry)(nil),    // 10: sluice.store.v1.PluginEntry
-	(*Replica)(nil),        // 11: sluice.store.v1.Replica
-	nil,                    // 12: sluice.store.v1.Connector.TaskRestartsEntry
-	nil,                    // 13: sluice.store.v1.Session.LabelsEntry
-	(*v1.Config)(nil),      // 14: sluice.v1.Config
-	(v1.TargetState)(0),    // 15: sluice.v1.TargetState
-	(v1.ConnectorType)(0),  // 16: sluice.v1.ConnectorType
-	(v1.UnitClass)(0),      // 17: sluice.v1.UnitClass
-	(*v1.ConfigEntry)(nil), // 18: sluice.v1.ConfigEntry
-	(*v1.Epoch)(nil),       // 19: sluice.v1.Epoch
-	(*v1.Plugin)(nil),      // 20: sluice.v1.Plugin
-	(v1.State)(0),          // 21: sluice.v1.State
+	(*Connector)(nil),         // 0: sluice.store.v1.Connector
+	(*TaskSetRef)(nil),        // 1: sluice.store.v1.TaskSetRef
+	(*TaskSetBase)(nil),       // 2: sluice.store.v1.TaskSetBase
+	(*TaskSetChunk)(nil),      // 3: sluice.store.v1.TaskSetChunk
+	(*ConfigDelta)(nil),       // 4: sluice.store.v1.ConfigDelta
+	(*Assignment)(nil),        // 5: sluice.store.v1.Assignment
+	(*Lapsed)(nil),            // 6: sluice.store.v1.Lapsed
+	(*Release)(nil),           // 7: sluice.store.v1.Release
+	(*Session)(nil),           // 8: sluice.store.v1.Session
+	(*Status)(nil),            // 9: sluice.store.v1.Status
+	(*PluginEntry)(nil),       // 10: sluice.store.v1.PluginEntry
+	(*Replica)(nil),           // 11: sluice.store.v1.Replica
+	(*LogLevels)(nil),         // 12: sluice.store.v1.LogLevels
+	nil,                       // 13: sluice.store.v1.Connector.TaskRestartsEntry
+	nil,                       // 14: sluice.store.v1.Session.LabelsEntry
+	(*LogLevels_Setting)(nil), // 15: sluice.store.v1.LogLevels.Setting
+	(*v1.Config)(nil),         // 16: sluice.v1.Config
+	(v1.TargetState)(0),       // 17: sluice.v1.TargetState
+	(v1.ConnectorType)(0),     // 18: sluice.v1.ConnectorType
+	(v1.UnitClass)(0),         // 19: sluice.v1.UnitClass
+	(*v1.ConfigEntry)(nil),    // 20: sluice.v1.ConfigEntry
+	(*v1.Epoch)(nil),          // 21: sluice.v1.Epoch
+	(*v1.Plugin)(nil),         // 22: sluice.v1.Plugin
+	(v1.State)(0),             // 23: sluice.v1.State
 }
 var file_sluice_store_v1_store_proto_depIdxs = []int32{
-	14, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
-	15, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
+	16, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
+	17, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
 	1,  // 2: sluice.store.v1.Connector.task_set:type_name -> sluice.store.v1.TaskSetRef
-	16, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
-	17, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
-	12, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
-	17, // 6: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
-	14, // 7: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
+	18, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
+	19, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
+	13, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
+	19, // 6: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
+	16, // 7: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
 	4,  // 8: sluice.store.v1.TaskSetChunk.tasks:type_name -> sluice.store.v1.ConfigDelta
-	18, // 9: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
-	17, // 10: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
-	19, // 11: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
-	17, // 12: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
-	14, // 13: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
-	19, // 14: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
-	20, // 15: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
-	13, // 16: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
-	19, // 17: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
-	21, // 18: sluice.store.v1.Status.state:type_name -> sluice.v1.State
-	19, // 19: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
-	20, // 20: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	20, // 9: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
+	19, // 10: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
+	21, // 11: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
+	19, // 12: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
+	16, // 13: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
+	21, // 14: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	22, // 15: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
+	14, // 16: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
+	21, // 17: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
+	23, // 18: sluice.store.v1.Status.state:type_name -> sluice.v1.State
+	21, // 19: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
+	22, // 20: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
+	15, // 21: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_sluice_store_v1_store_proto_init() }
@@ -1351,7 +1501,7 @@ func file_sluice_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_store_v1_store_proto_rawDesc), len(file_sluice_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
