@@ -29,10 +29,16 @@ import (
 
 // Config says where the gateway listens and whom it asks.
 type Config struct {
-	// Listen is the address of the REST API, host:port. Port 0 takes a free one. Not needed with Listener.
+	// Listen is the address of the REST API, host:port. Port 0 takes a free one. Not needed with Listeners.
 	Listen string
-	// Listener serves instead of Listen, where it is given. The gateway closes it.
-	Listener net.Listener
+	// Listeners serve instead of Listen, where they are given. The gateway closes them, and Admin.
+	Listeners []net.Listener
+	// AdminApart says that Listeners do not serve /admin/: it is served by Admin, and nothing else there.
+	AdminApart bool
+	Admin      []net.Listener
+	// CORS and Headers are what every answer of Listeners has besides.
+	CORS    rest.CORS
+	Headers []rest.HeaderRule
 	// ControlPlane are the gRPC addresses of the control plane's replicas, at least one.
 	ControlPlane []string
 	// Credentials are those of the connections to the control plane; nil is in the clear.
@@ -46,7 +52,7 @@ type Config struct {
 // Validate reports every fault at once.
 func (c Config) Validate() error {
 	var errs []error
-	if c.Listen == "" && c.Listener == nil {
+	if c.Listen == "" && len(c.Listeners) == 0 {
 		errs = append(errs, errors.New("gateway: rest.listen: is empty: an address host:port is needed"))
 	}
 	if len(c.ControlPlane) == 0 {
@@ -61,10 +67,10 @@ type Gateway struct {
 	clock  clock.Clock
 	log    *slog.Logger
 
-	listener net.Listener
-	conn     *grpc.ClientConn
-	server   *http.Server
-	group    *run.Group
+	listeners []net.Listener
+	conn      *grpc.ClientConn
+	servers   []*http.Server
+	group     *run.Group
 }
 
 // New returns a gateway that does not listen yet.
@@ -87,38 +93,52 @@ func (g *Gateway) Start(ctx context.Context) error {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	loggers := sluicev1.NewLoggerServiceClient(conn)
-	handler, err := rest.NewHandler(ctx, conn, rest.Options{Loggers: &loglevel.Service{Levels: g.config.Levels,
-		Elsewhere: func(ctx context.Context, req *sluicev1.SetLoggerRequest) error {
+	handlers, err := rest.NewHandlers(ctx, conn, rest.Options{AdminApart: g.config.AdminApart, CORS: g.config.CORS, Headers: g.config.Headers, Clock: g.clock,
+		Loggers: &loglevel.Service{Levels: g.config.Levels, Elsewhere: func(ctx context.Context, req *sluicev1.SetLoggerRequest) error {
 			_, err := loggers.SetLogger(ctx, req)
 			return err
 		}}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("gateway: %w", err), conn.Close())
 	}
-	listener := g.config.Listener
-	if listener == nil {
+	g.listeners = g.config.Listeners
+	if len(g.listeners) == 0 {
 		var lc net.ListenConfig
-		if listener, err = lc.Listen(ctx, "tcp", g.config.Listen); err != nil {
+		l, err := lc.Listen(ctx, "tcp", g.config.Listen)
+		if err != nil {
 			return errors.Join(fmt.Errorf("gateway: rest.listen: %w", err), conn.Close())
 		}
+		g.listeners = []net.Listener{l}
 	}
-	g.conn, g.listener = conn, listener
-	g.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
-	if g.config.Metrics != nil {
-		g.server.Handler = g.config.Metrics.around(handler)
-	}
+	g.conn = conn
 	conn.Connect()
-	follow := g.group.Go(func(ctx context.Context) error { return g.config.Levels.Follow(ctx, loggers, "", g.clock) })
-	return errors.Join(follow, g.group.Go(func(context.Context) error {
-		if err := g.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	err = g.group.Go(func(ctx context.Context) error { return g.config.Levels.Follow(ctx, loggers, "", g.clock) })
+	for _, l := range g.listeners {
+		err = errors.Join(err, g.serve(l, handlers.Main))
+	}
+	for _, l := range g.config.Admin {
+		err = errors.Join(err, g.serve(l, handlers.Admin))
+	}
+	return err
+}
+
+// serve serves a handler on a listener until Stop.
+func (g *Gateway) serve(l net.Listener, h http.Handler) error {
+	if g.config.Metrics != nil {
+		h = g.config.Metrics.around(h)
+	}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
+	g.servers = append(g.servers, s)
+	return g.group.Go(func(context.Context) error {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
-	}))
+	})
 }
 
-// Addr is where the gateway listens, host:port. Only after Start.
-func (g *Gateway) Addr() string { return g.listener.Addr().String() }
+// Addr is where the gateway listens first, host:port. Only after Start.
+func (g *Gateway) Addr() string { return g.listeners[0].Addr().String() }
 
 // Ready says whether a replica of the control plane can be asked. It does not call one.
 func (g *Gateway) Ready() error {
@@ -137,12 +157,14 @@ func (g *Gateway) Failed() <-chan struct{} { return g.group.Context().Done() }
 
 // Stop lets the requests under way finish, until ctx ends.
 func (g *Gateway) Stop(ctx context.Context) error {
-	if g.server == nil {
+	if g.conn == nil {
 		return nil
 	}
-	err := g.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, g.server.Close())
+	var err error
+	for _, s := range g.servers {
+		if serr := s.Shutdown(ctx); serr != nil {
+			err = errors.Join(err, serr, s.Close())
+		}
 	}
 	return errors.Join(err, g.conn.Close(), g.group.Stop(ctx))
 }

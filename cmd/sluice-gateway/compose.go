@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 
 	"go.uber.org/fx"
 
+	"github.com/sluice-project/sluice/cmd/internal/listen"
 	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/gateway"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -30,20 +29,16 @@ func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log 
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(s.Values.String(process.Listeners))
+	conf, err := listen.Open(ctx, s, "")
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", process.Listeners, err)
+		return nil, err
 	}
-	conf := gateway.Config{ControlPlane: s.Values.List(process.ControlPlane), Credentials: creds, Levels: s.Levels}
-	var lc net.ListenConfig
-	if conf.Listener, err = lc.Listen(ctx, "tcp", u.Host); err != nil {
-		return nil, fmt.Errorf("%s: %w", process.Listeners, err)
-	}
+	conf.ControlPlane, conf.Credentials, conf.Levels = s.Values.List(process.ControlPlane), creds, s.Levels
 	var g *gateway.Gateway
 	var metrics gateway.Metrics
 	adm, err := process.NewAdmin(ctx, s.Values.String(process.AdminListen), func() error { return g.Ready() }, &metrics)
 	if err != nil {
-		return nil, errors.Join(err, conf.Listener.Close())
+		return nil, errors.Join(err, listen.Close(conf))
 	}
 	conf.Metrics = &metrics
 	app := fx.New(fx.NopLogger, fx.Supply(conf, log), fx.Provide(func() clock.Clock { return c }),

@@ -91,10 +91,10 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 }
 
 func TestWhatHasNoEffectIsNamedOnce(t *testing.T) {
-	_, warnings := load(t, minimal+"plugin.path=/p\nsession.timeout.ms=1\nlisteners=x\nrest.advertised.host.name=h\ninter.worker.key.size=1\noffset.storage.file.filename=f\nzz=1\nfoo.bar=secret-value\nconfig.storage.cleanup.policy=delete\n",
+	_, warnings := load(t, minimal+"plugin.path=/p\nsession.timeout.ms=1\nrest.extension.classes=h\ninter.worker.key.size=1\noffset.storage.file.filename=f\nzz=1\nfoo.bar=secret-value\nconfig.storage.cleanup.policy=delete\n",
 		[]string{"SLUICE_SERVICE_HOST=10.0.0.1"}, nil)
 	want := []string{
-		"These worker keys mean nothing to Sluice and are ignored: config.storage.cleanup.policy, inter.worker.key.size, listeners, offset.storage.file.filename, plugin.path, rest.advertised.host.name, session.timeout.ms",
+		"These worker keys mean nothing to Sluice and are ignored: config.storage.cleanup.policy, inter.worker.key.size, offset.storage.file.filename, plugin.path, rest.extension.classes, session.timeout.ms",
 		"These worker keys are known neither to Kafka Connect nor to Sluice and are ignored: foo.bar, service.host, zz",
 	}
 	if d := cmp.Diff(want, warnings); d != "" {
@@ -233,7 +233,7 @@ func TestAnyKeyThatIsDefinedCanBeGivenByTheEnvironment(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := rapid.SampledFrom(defs).Draw(t, "key")
 		name := "SLUICE_" + strings.NewReplacer("_", "___", "-", "__", ".", "_").Replace(strings.ToUpper(d.Name))
-		for _, value := range []string{d.Default, "PLAINTEXT", "a=b"} { // one of them is valid for every key
+		for _, value := range []string{d.Default, "PLAINTEXT", "a=b", "8080", "http"} { // one of them is valid for every key
 			w, _, err := config.Load([]byte(minimal), []string{name + "=" + value}, nil)
 			if value == "" || err != nil {
 				continue

@@ -32,6 +32,10 @@ const (
 	overrideAllow    = "connector.client.config.override.allowlist"
 	eosSupport       = "exactly.once.source.support"
 
+	listeners      = "listeners"
+	advertisedHost = "rest.advertised.host.name"
+	advertisedPort = "rest.advertised.port"
+
 	sluiceControlPlane = "sluice.control.plane"
 	sluiceAdvertise    = "sluice.advertise"
 	sluicePool         = "sluice.pool"
@@ -79,6 +83,10 @@ var definition = func() *configdef.Def {
 	add(overridePolicy, configdef.String, text("All"), policies, "Which client configs connectors may override: All, None, Principal or Allowlist.")
 	add(overrideAllow, configdef.List, text(""), nil, "The client configs that the policy Allowlist allows.")
 	add("config.providers", configdef.List, text(""), nil, "The names of config providers; config.providers.<name>.class and .param.* describe each.")
+	add(listeners, configdef.List, nil, nil, "Where a gateway serves the REST API. An executor takes only the port from it, for rest.advertised.host.name.")
+	add(advertisedHost, configdef.String, nil, nil, "The host by which this executor is known, where sluice.advertise does not say: the first part of worker_id.")
+	add(advertisedPort, configdef.Int, nil, nil, "The port by which it is known, with rest.advertised.host.name; that of the first listener, or 8083, where it is not set.")
+	add("rest.advertised.listener", configdef.String, nil, configdef.InIgnoreCase("http", "https"), "Taken as Kafka Connect takes it. Sluice's processes do not call one another over REST, so it changes nothing.")
 	add("security.protocol", configdef.String, nil, configdef.InIgnoreCase("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "How clients talk to Kafka.")
 
 	add(sluiceControlPlane, configdef.List, text("localhost:8082"), nil, "The control plane's replicas, host:port pairs.")
@@ -138,7 +146,7 @@ var idle = []string{
 	"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "worker.sync.timeout.ms", "worker.unsync.backoff.ms",
 	"connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.", "plugin.path", "plugin.discovery",
 	"metric.reporters", "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metrics.context.", "auto.include.jmx.reporter",
-	"listeners", "listeners.https.", "port", "rest.", "access.control.", "admin.listeners", "admin.listeners.https.", "response.http.headers.config",
+	"listeners.https.", "port", "rest.", "access.control.", "admin.listeners", "admin.listeners.https.", "response.http.headers.config",
 	"ssl.client.auth", "internal.key.converter", "internal.key.converter.", "internal.value.converter", "internal.value.converter.",
 	"connect.", "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version",
 }

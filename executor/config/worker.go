@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -141,7 +142,21 @@ func (w Worker) ConfigProviders() map[string]string {
 func (w Worker) ControlPlane() []string { return w.values.List(sluiceControlPlane) }
 
 // Advertise is the host:port by which the executor is known; empty where it is not set.
-func (w Worker) Advertise() string { return w.values.String(sluiceAdvertise) }
+func (w Worker) Advertise() string {
+	host := w.values.String(advertisedHost)
+	if own := w.values.String(sluiceAdvertise); own != "" || host == "" {
+		return own
+	}
+	port := "8083"
+	first, _, _ := strings.Cut(w.values.String(listeners), ",")
+	if i := strings.LastIndexByte(first, ':'); i >= 0 && !strings.HasSuffix(first, ":0") {
+		port = strings.TrimSpace(first[i+1:])
+	}
+	if w.values.Has(advertisedPort) {
+		port = w.values.String(advertisedPort)
+	}
+	return net.JoinHostPort(host, port)
+}
 
 // Pool is the executor's pool, `default` by default.
 func (w Worker) Pool() string { return w.values.String(sluicePool) }

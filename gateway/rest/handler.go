@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sluice-project/sluice/internal/clock"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -30,10 +31,22 @@ type hostKey struct{}
 type Options struct {
 	// Loggers are this process's loggers; nil serves none.
 	Loggers sluicev1.LoggerServiceServer
+	// AdminApart keeps /admin/ off the main listeners.
+	AdminApart bool
+	CORS       CORS
+	// Headers are added to every answer of the main listeners; Clock dates them.
+	Headers []HeaderRule
+	Clock   clock.Clock
 }
 
-// NewHandler serves the REST API over connections to the control plane. Safe for concurrent use.
-func NewHandler(ctx context.Context, conn grpc.ClientConnInterface, o Options) (http.Handler, error) {
+// Handlers serve the REST API. Safe for concurrent use.
+type Handlers struct {
+	// Main serves all, but for /admin/ where that is apart. Admin serves /admin/ alone.
+	Main, Admin http.Handler
+}
+
+// NewHandlers serves the REST API over connections to the control plane.
+func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) (Handlers, error) {
 	mux := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, newMarshaler()),
 		// An encoded slash belongs to the name; with UnescapingModeAllCharacters it would divide.
@@ -57,9 +70,28 @@ func NewHandler(ctx context.Context, conn grpc.ClientConnInterface, o Options) (
 		err = errors.Join(err, mux.HandlePath(r.method, r.path, internalHandler(r.tasks)))
 	}
 	if err != nil {
-		return nil, err
+		return Handlers{}, err
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) }), nil
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) })
+	out := Handlers{Main: all, Admin: only(all, isAdmin)}
+	if o.AdminApart {
+		out.Main = only(all, func(path string) bool { return !isAdmin(path) })
+	}
+	out.Main = addHeaders(o.Headers, o.Clock, o.CORS.around(out.Main))
+	return out, nil
+}
+
+func isAdmin(path string) bool { return path == "/admin" || strings.HasPrefix(path, "/admin/") }
+
+// only serves the paths that are meant; no other exists.
+func only(next http.Handler, meant func(path string) bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if path, err := plainPath(r.URL); err == nil && !meant(path) {
+			containerError(w, http.StatusNotFound)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serve does what Kafka Connect's container does before a resource is called, in its order: path, method, type of the

@@ -96,11 +96,11 @@ func serve(t *testing.T) (*controlPlane, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := rest.NewHandler(t.Context(), conn, rest.Options{})
+	h, err := rest.NewHandlers(t.Context(), conn, rest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(h)
+	s := httptest.NewServer(h.Main)
 	t.Cleanup(func() {
 		s.Close()
 		if err := conn.Close(); err != nil {
@@ -231,7 +231,7 @@ func TestAnswers_AreKafkaConnects(t *testing.T) {
 func FuzzBody_NeverPanics(f *testing.F) {
 	f.Add(`{"name":"a","config":{"a":1}}`)
 	f.Add(`{"config":{"a":[`)
-	h, err := rest.NewHandler(context.Background(), refuse{}, rest.Options{})
+	h, err := rest.NewHandlers(context.Background(), refuse{}, rest.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func FuzzBody_NeverPanics(f *testing.F) {
 		r := httptest.NewRequest("POST", "/connectors", strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		h.Main.ServeHTTP(w, r)
 		if w.Code != 400 && w.Code != 503 {
 			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
 		}

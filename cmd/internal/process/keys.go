@@ -1,7 +1,12 @@
 package process
 
 import (
-	"net/url"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/executor/config"
@@ -36,7 +41,11 @@ const (
 	StaticMax     = "sluice.static.stability.max.ms"
 	ElectionTTL   = "sluice.election.ttl.ms"
 
-	Listeners = "listeners"
+	Listeners       = "listeners"
+	AdminListeners  = "admin.listeners"
+	AllowOrigin     = "access.control.allow.origin"
+	AllowMethods    = "access.control.allow.methods"
+	ResponseHeaders = "response.http.headers.config"
 )
 
 type adder func(name string, t configdef.Type, def string, v configdef.Validator, doc string)
@@ -88,7 +97,12 @@ func controlPlaneKeys(add adder) {
 }
 
 func gatewayKeys(add adder) {
-	add(Listeners, configdef.List, "http://:8083", configdef.Func("one http://host:port", checkListeners), "Where the REST API is served: http://host:port.")
+	listeners := configdef.Func("http://host:port, one or more", checkListeners)
+	add(Listeners, configdef.List, "http://:8083", listeners, "Where the REST API is served: http://host:port, one or more. Without a host, on all addresses.")
+	add(AdminListeners, configdef.String, "", listeners, "Where /admin/loggers is served, and nothing else, as in listeners. Without the key, on listeners; with an empty value, nowhere.")
+	add(AllowOrigin, configdef.String, "", nil, "The origins whose pages may call the API (CORS): a list of origins or patterns of some, or *. Empty is none.")
+	add(AllowMethods, configdef.String, "", nil, "The methods that a browser is told of: GET, POST and HEAD where it is empty.")
+	add(ResponseHeaders, configdef.String, "", nil, "Headers of every answer: rules `<action> <header>:<value>` between commas, the action set, add, setDate or addDate. A rule with a comma is in double quotes.")
 }
 
 // ofControlPlane is the one key that gateways and executors share.
@@ -96,18 +110,36 @@ func ofControlPlane(add adder) {
 	add(ControlPlane, configdef.List, "localhost:8082", configdef.NonEmpty(), "The control plane's replicas, host:port pairs; or one name that stands for all of them.")
 }
 
+// listenerForm is Kafka Connect's form of a listener.
+var listenerForm = regexp.MustCompile(`^(.*)://\[?([0-9a-zA-Z\-%._:]*)\]?:(-?[0-9]+)$`)
+
+// Addresses are the host:port pairs of a list of listeners.
+func Addresses(list string) ([]string, error) {
+	var out []string
+	for l := range strings.SplitSeq(list, ",") {
+		m := listenerForm.FindStringSubmatch(strings.TrimSpace(l))
+		switch {
+		case m == nil:
+			return nil, errors.New("Listener doesn't have the right format (protocol://hostname:port).")
+		case strings.EqualFold(m[1], "https"):
+			return nil, errors.New("This version serves no TLS by itself: serve http, and end TLS before it")
+		case !strings.EqualFold(m[1], "http"):
+			return nil, errors.New("Listener protocol must be either \"http\" or \"https\".")
+		}
+		if port, err := strconv.Atoi(m[3]); err != nil || port < 0 || port > 65535 {
+			return nil, fmt.Errorf("%s is no port: it must be from 0 to 65535", m[3])
+		}
+		out = append(out, net.JoinHostPort(m[2], m[3]))
+	}
+	return out, nil
+}
+
 func checkListeners(name string, v *string) error {
-	if v == nil {
+	if v == nil || *v == "" && name == AdminListeners {
 		return nil
 	}
-	u, err := url.Parse(*v)
-	switch {
-	case err != nil:
-		return configdef.Invalid(name, *v, "It must be one http://host:port: "+err.Error())
-	case u.Scheme == "https":
-		return configdef.Invalid(name, *v, "This version serves no TLS by itself: serve http, and end TLS before it")
-	case u.Scheme != "http" || u.Host == "" || u.Port() == "":
-		return configdef.Invalid(name, *v, "It must be one http://host:port")
+	if _, err := Addresses(*v); err != nil {
+		return configdef.Invalid(name, *v, err.Error())
 	}
 	return nil
 }
@@ -117,6 +149,8 @@ var (
 	ControlPlaneDef = define(controlPlaneKeys, common(":8092"))
 	GatewayDef      = define(gatewayKeys, ofControlPlane, common(":8093"))
 	ExecutorDef     = define(common(":8094"))
+	// RESTDef are the keys of the REST API alone, for a process that is all in one.
+	RESTDef = define(gatewayKeys)
 )
 
 // AllKeys are those that any process knows, but for the worker's.

@@ -79,6 +79,25 @@ func load(d *configdef.Def, path string, env []string, flags map[string]string) 
 	return s, nil
 }
 
+// LoadREST reads the keys of the REST API, for a process that is all in one. Its other keys are not looked at.
+func LoadREST(file []byte, env []string, flags map[string]string) (Settings, error) {
+	p, err := props.Merge(file, env, flags, known)
+	if err != nil {
+		return Settings{}, err
+	}
+	own := map[string]string{}
+	for _, k := range RESTDef.Keys() {
+		if v, ok := p.Values[k.Name]; ok {
+			own[k.Name] = v
+		}
+	}
+	v, err := RESTDef.Parse(own)
+	if err != nil {
+		return Settings{}, fmt.Errorf("%w: %w", props.ErrInvalid, err)
+	}
+	return Settings{Values: v, Props: p}, nil
+}
+
 func sluiceKeys() []string {
 	var out []string
 	for _, k := range AllKeys() {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -13,10 +14,12 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/cmd/sluice/demo"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/loglevel"
+	"github.com/sluice-project/sluice/internal/props"
 )
 
 // flags are those of dev and demo.
@@ -25,7 +28,7 @@ type flags struct {
 }
 
 func (f *flags) define(s *pflag.FlagSet) {
-	s.StringVar(&f.rest, "rest-listen", "127.0.0.1:8083", "address of the REST API; port 0 takes a free one")
+	s.StringVar(&f.rest, "rest-listen", "127.0.0.1:8083", "address of the REST API, where listeners does not say; port 0 takes a free one")
 	s.StringVar(&f.grpc, "grpc-listen", "127.0.0.1:8082", "address of the control API (gRPC); port 0 takes a free one")
 	s.StringVar(&f.kafka, "kafka-listen", "127.0.0.1:0", "address of the embedded Kafka-protocol broker; port 0 takes a free one")
 	s.StringVar(&f.data, "data-dir", "", "directory that keeps everything; without it nothing outlives the process")
@@ -37,6 +40,9 @@ func (f *flags) define(s *pflag.FlagSet) {
 
 // workerFlags defines a flag for each worker key.
 func workerFlags(s *pflag.FlagSet) {
+	for _, k := range process.RESTDef.Keys() {
+		s.String(k.Name, "", "worker key: "+strings.ReplaceAll(firstSentence(k.Doc), "`", "'"))
+	}
 	for _, k := range config.Definitions() {
 		if s.Lookup(k.Name) == nil {
 			s.String(k.Name, k.Default, "worker key: "+firstSentence(k.Doc))
@@ -58,6 +64,9 @@ func set(s *pflag.FlagSet) map[string]string {
 	for _, k := range config.Definitions() {
 		known[k.Name] = true
 	}
+	for _, k := range process.RESTDef.Keys() {
+		known[k.Name] = true
+	}
 	s.Visit(func(f *pflag.Flag) {
 		if known[f.Name] {
 			out[f.Name] = f.Value.String()
@@ -77,16 +86,17 @@ func logger(level string, c clock.Clock) (*slog.Logger, *loglevel.Levels, error)
 
 // worker makes the worker's configuration: what a single process with a broker of one replica needs, below the
 // user's file, environment and flags.
-func (f *flags) load(given map[string]string, log *slog.Logger) (func(bootstrap string) (config.Worker, error), string, error) {
+func (f *flags) load(given map[string]string, log *slog.Logger) (worker func(bootstrap string) (config.Worker, error), rest process.Settings, bootstrap string, err error) {
 	var file []byte
 	if f.worker != "" {
-		b, err := os.ReadFile(f.worker)
-		if err != nil {
-			return nil, "", fmt.Errorf("--worker-config: %w", err)
+		if file, err = os.ReadFile(f.worker); err != nil {
+			return nil, rest, "", fmt.Errorf("--worker-config: %w", err)
 		}
-		file = b
 	}
-	bootstrap := f.bootstrap
+	if rest, err = process.LoadREST(file, os.Environ(), given); err != nil {
+		return nil, rest, "", err
+	}
+	bootstrap = f.bootstrap
 	if bootstrap == "" {
 		bootstrap = given["bootstrap.servers"]
 	}
@@ -106,12 +116,12 @@ func (f *flags) load(given map[string]string, log *slog.Logger) (func(bootstrap 
 			all[k] = v
 		}
 		all["bootstrap.servers"] = kafka
-		w, warnings, err := config.Load([]byte(text.String()), os.Environ(), all)
+		w, warnings, err := loadWorker([]byte(text.String()), all)
 		for _, warning := range warnings {
 			log.Warn(warning)
 		}
 		return w, err
-	}, bootstrap, nil
+	}, rest, bootstrap, nil
 }
 
 func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
@@ -119,12 +129,33 @@ func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	worker, bootstrap, err := f.load(set(cmd.Flags()), log)
+	worker, rest, bootstrap, err := f.load(set(cmd.Flags()), log)
 	if err != nil {
 		return nil, err
 	}
-	return Start(cmd.Context(), Options{RESTListen: f.rest, GRPCListen: f.grpc, KafkaListen: f.kafka, DataDir: f.data, Bootstrap: bootstrap,
+	return Start(cmd.Context(), Options{RESTListen: restListen(rest, f.rest, cmd.Flags()), REST: rest, GRPCListen: f.grpc, KafkaListen: f.kafka, DataDir: f.data, Bootstrap: bootstrap,
 		Worker: worker, Clock: c, Logger: log, Levels: levels})
+}
+
+// restListen is empty where the key listeners says where the REST API is, and no flag says otherwise.
+func restListen(s process.Settings, flag string, flags *pflag.FlagSet) string {
+	if _, given := s.Props.Values[process.Listeners]; given && !flags.Changed("rest-listen") {
+		return ""
+	}
+	return cmp.Or(flag, "127.0.0.1:8083")
+}
+
+// loadWorker reads a worker's keys. Those of the REST API are the gateway's.
+func loadWorker(file []byte, flags map[string]string) (config.Worker, []string, error) {
+	p, err := props.Merge(file, os.Environ(), flags, config.Known)
+	if err != nil {
+		return config.Worker{}, nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
+	}
+	var rest []string
+	for _, k := range process.RESTDef.Keys() {
+		rest = append(rest, k.Name)
+	}
+	return config.FromProps(p, rest)
 }
 
 // stop ends a process within the time that its parts need at most.

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/fx"
 	"google.golang.org/grpc"
 
+	"github.com/sluice-project/sluice/cmd/internal/listen"
+	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/connectors/builtin/all"
 	"github.com/sluice-project/sluice/controlplane"
 	"github.com/sluice-project/sluice/controlplane/store"
@@ -31,6 +33,8 @@ import (
 type Options struct {
 	// RESTListen, GRPCListen and KafkaListen are host:port; port 0 takes a free one.
 	RESTListen, GRPCListen, KafkaListen string
+	// REST are the worker's keys of the REST API. They say where it listens where RESTListen is empty.
+	REST process.Settings
 	// DataDir keeps etcd and the embedded broker; empty is a temporary directory, removed at the end.
 	DataDir string
 	// Standalone keeps the control plane's state in memory.
@@ -92,30 +96,35 @@ func Start(ctx context.Context, o Options) (p *Process, err error) {
 
 // compose builds the parts with fx, on listeners that are open already: each part needs the others' addresses.
 func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) error {
-	rest, err := listen(ctx, "--rest-listen", o.RESTListen)
+	rest, err := listen.Open(ctx, o.REST, o.RESTListen)
 	if err != nil {
 		return err
 	}
-	grpcListener, err := listen(ctx, "--grpc-listen", o.GRPCListen)
+	grpcListener, err := openGRPC(ctx, o.GRPCListen)
 	if err != nil {
-		return errors.Join(err, rest.Close())
+		return errors.Join(err, listen.Close(rest))
 	}
-	p.REST, p.GRPC = "http://"+rest.Addr().String(), grpcListener.Addr().String()
+	address := rest.Listeners[0].Addr()
+	p.REST, p.GRPC = "http://"+address.String(), grpcListener.Addr().String()
+	rest.ControlPlane, rest.Levels = []string{p.GRPC}, o.Levels
 	backend, elect, err := p.openStore(ctx, o)
 	if err != nil {
-		return errors.Join(err, rest.Close(), grpcListener.Close())
+		return errors.Join(err, listen.Close(rest), grpcListener.Close())
 	}
-	exec, err := p.executorConfig(o, worker, rest.Addr().String())
+	advertise := worker.Advertise()
+	if advertise == "" {
+		advertise = process.Advertised(address)
+	}
+	exec, err := p.executorConfig(o, worker, advertise)
 	if err != nil {
-		return errors.Join(err, rest.Close(), grpcListener.Close())
+		return errors.Join(err, listen.Close(rest), grpcListener.Close())
 	}
 	app := fx.New(fx.NopLogger, fx.StartTimeout(stopTimeout), fx.StopTimeout(stopTimeout),
-		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true, Levels: o.Levels},
-			gateway.Config{Listener: rest, ControlPlane: []string{p.GRPC}, Levels: o.Levels}),
+		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true, Levels: o.Levels}, rest),
 		fx.Provide(func() clock.Clock { return o.Clock }, func() store.Backend { return backend }),
 		controlplane.Module, gateway.Module, executor.Module, fx.Populate(&p.exec, &p.control))
 	if err := app.Err(); err != nil {
-		return errors.Join(err, rest.Close(), grpcListener.Close())
+		return errors.Join(err, listen.Close(rest), grpcListener.Close())
 	}
 	if err := app.Start(ctx); err != nil {
 		return err
@@ -124,11 +133,11 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 	return p.awaitReady(ctx, o)
 }
 
-func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+func openGRPC(ctx context.Context, address string) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+		return nil, fmt.Errorf("--grpc-listen: %w", err)
 	}
 	return l, nil
 }

@@ -10,12 +10,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/magiconair/properties"
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
 )
@@ -39,7 +39,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("worker.properties: %w", err)
 			}
-			w, warnings, err := config.Load(file, os.Environ(), set(cmd.Flags()))
+			w, warnings, err := loadWorker(file, set(cmd.Flags()))
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
@@ -58,7 +58,11 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 				connectors = append(connectors, f)
 			}
 			kafka, _ := w.Get("bootstrap.servers")
-			p, err := Start(cmd.Context(), Options{RESTListen: restAddress(w, rest), GRPCListen: grpc, Bootstrap: kafka, Standalone: true,
+			keys, err := process.LoadREST(file, os.Environ(), set(cmd.Flags()))
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			p, err := Start(cmd.Context(), Options{RESTListen: restListen(keys, rest, cmd.Flags()), REST: keys, GRPCListen: grpc, Bootstrap: kafka, Standalone: true,
 				Worker: func(string) (config.Worker, error) { return w, nil }, Clock: c, Logger: log, Levels: levels})
 			if err != nil {
 				return err
@@ -81,20 +85,6 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	workerFlags(cmd.Flags())
 	return cmd
-}
-
-// restAddress is the first http:// of the key listeners, where no flag says otherwise.
-func restAddress(w config.Worker, flag string) string {
-	if flag != "" {
-		return flag
-	}
-	listeners, _ := w.Get("listeners")
-	for _, l := range strings.Split(listeners, ",") {
-		if rest, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(l)), "http://"); ok {
-			return rest
-		}
-	}
-	return "127.0.0.1:8083"
 }
 
 // connectorFile is a connector that a file defines.
