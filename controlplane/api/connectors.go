@@ -22,6 +22,8 @@ import (
 type Reader interface {
 	View() *state.Snapshot
 	Barrier(ctx context.Context) error
+	// Subscribe has a word after every new view, until the function is called.
+	Subscribe() (<-chan struct{}, func())
 }
 
 // Writer writes connectors.

@@ -15,7 +15,6 @@ import (
 // LoggerStore is what the service needs of the store.
 type LoggerStore interface {
 	Reader
-	Subscribe() (<-chan struct{}, func())
 	SetLogLevel(ctx context.Context, name, level, executor string) error
 }
 

@@ -3,12 +3,14 @@ package api
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/errs"
+	"github.com/sluice-project/sluice/internal/unit"
 	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
@@ -16,6 +18,9 @@ import (
 // putTries bounds how often a PUT changes between create and update while others delete and create the
 // same connector.
 const putTries = 5
+
+// planTimeout is how long a PUT waits for a connector's first plan.
+const planTimeout = 500 * time.Millisecond
 
 // CreateConnector implements ConnectorService.
 func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateConnectorRequest) (*sluicev1.CreateConnectorResponse, error) {
@@ -83,6 +88,7 @@ func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutCo
 	if err != nil {
 		return nil, err
 	}
+	s.awaitFirstPlan(ctx, name)
 	for range putTries {
 		created := false
 		c, err := s.store.UpdateConnector(ctx, name, func(c *state.Connector) (*storev1.Connector, error) {
@@ -115,6 +121,28 @@ func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutCo
 		}
 	}
 	return nil, errs.New(errs.Conflict, "Connector %s was created and deleted by others again and again: try again", name)
+}
+
+// awaitFirstPlan waits, but not long, until the tasks of a connector that was only just created are planned: a worker of
+// Kafka Connect does one thing after the other, so that its answer to a PUT after a create has the tasks.
+func (s *Connectors) awaitFirstPlan(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, planTimeout)
+	defer cancel()
+	changed, end := s.store.Subscribe()
+	defer end()
+	for {
+		view := s.store.View()
+		c := view.Connectors[name]
+		if c == nil || c.Value.GetConfigGeneration() > 1 || c.Value.GetTaskSet() != nil || c.Value.GetTargetState() != sluicev1.TargetState_TARGET_STATE_STARTED ||
+			reported(view, c, unit.Connector(name)).GetState() == sluicev1.State_STATE_FAILED {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func putAnswer(c *state.Connector, created bool) *sluicev1.PutConnectorConfigResponse {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"strings"
 
@@ -27,7 +28,7 @@ func (m *marshaler) ContentType(any) string { return "application/json" }
 func (m *marshaler) Marshal(v any) ([]byte, error) {
 	shape, known := shapeOf(v)
 	if !known {
-		return m.own.Marshal(v)
+		return m.ownJSON(v)
 	}
 	if shape == nil {
 		return nil, nil
@@ -37,6 +38,19 @@ func (m *marshaler) Marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// ownJSON is proto JSON without its blanks, which protojson sets now so, now so.
+func (m *marshaler) ownJSON(v any) ([]byte, error) {
+	b, err := m.own.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, b); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func (m *marshaler) Unmarshal(data []byte, v any) error {

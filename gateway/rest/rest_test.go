@@ -81,7 +81,8 @@ func (c *controlPlane) GetServerInfo(context.Context, *sluicev1.GetServerInfoReq
 	return &sluicev1.GetServerInfoResponse{Version: "4.3.1", Commit: "c", KafkaClusterId: "k"}, nil
 }
 
-func serve(t *testing.T) (*controlPlane, string) {
+// dial is a connection to a control plane.
+func dial(t *testing.T) (*controlPlane, *grpc.ClientConn) {
 	t.Helper()
 	cp := &controlPlane{}
 	l := bufconn.Listen(1 << 20)
@@ -96,13 +97,7 @@ func serve(t *testing.T) (*controlPlane, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := rest.NewHandlers(t.Context(), conn, rest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h.Main)
 	t.Cleanup(func() {
-		s.Close()
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
@@ -110,6 +105,20 @@ func serve(t *testing.T) (*controlPlane, string) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+	})
+	return cp, conn
+}
+
+func serve(t *testing.T) (*controlPlane, string) {
+	t.Helper()
+	cp, conn := dial(t)
+	h, err := rest.NewHandlers(t.Context(), conn, rest.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h.Main)
+	t.Cleanup(func() {
+		s.Close()
 		http.DefaultClient.CloseIdleConnections()
 	})
 	return cp, s.URL
