@@ -27,14 +27,6 @@ func decodeBody(r io.Reader, v any) error {
 	if err != nil {
 		return fmt.Errorf("the body cannot be read: %w", err)
 	}
-	if own, ok := v.(proto.Message); ok {
-		if _, connect := v.(*sluicev1.CreateConnectorRequest); !connect {
-			return decodeOwn(body, own)
-		}
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return errors.New("the body is empty: a JSON object is needed")
-	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	switch v := v.(type) {
@@ -44,10 +36,15 @@ func decodeBody(r io.Reader, v any) error {
 		*v, err = decodeConfig(d)
 	case **string:
 		*v, err = decodeLevel(d)
+	case proto.Message:
+		return decodeOwn(body, v)
 	default:
 		return fmt.Errorf("no body is expected here, for %T (bug)", v)
 	}
-	if err != nil {
+	switch {
+	case err != nil && len(bytes.TrimSpace(body)) == 0:
+		return errors.New("the body is empty: a JSON object is needed")
+	case err != nil:
 		return bodyError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -1,13 +1,13 @@
-// Package pluginversion reads what configs and requests say of a plugin's version: a version, which is exact, a Maven
-// version range as [1.0,2.0), or `latest` (KIP-891).
-//
-// Versions are compared as Maven does: numbers as numbers, known qualifiers (alpha, beta, milestone, rc, snapshot,
-// release, sp) in that order, others by their text. A hyphen counts as a dot.
+// Package pluginversion reads what configs and requests say of a plugin's version: a version, which is exact, a
+// version range as Maven writes it, such as [4.0,5.0) or (,4.2], several joined by commas, or `latest` (KIP-891).
+// Order and messages are Maven's.
 package pluginversion
 
 import (
 	"cmp"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -15,204 +15,192 @@ import (
 const Latest = "latest"
 
 // Requirement is what a version has to be. The zero Requirement takes any.
-type Requirement struct{ ranges []bounds }
-
-type bounds struct {
-	lower, upper          *string // nil is open
-	lowerClosed, upClosed bool
+type Requirement struct {
+	restrictions []restriction
 }
 
-// Parse reads a requirement. The error says what is wrong with it, in Maven's words.
+type restriction struct {
+	lower, upper                   string
+	lowerInclusive, upperInclusive bool
+	single                         bool // exactly lower
+}
+
+// Parse reads a requirement. A plain version is exactly that one, where Maven by itself would only prefer it.
+// The error says what is wrong, in Maven's words.
 func Parse(spec string) (Requirement, error) {
 	if spec == Latest {
 		return Requirement{}, nil
 	}
-	rest := strings.TrimSpace(spec)
-	if !strings.HasPrefix(rest, "[") && !strings.HasPrefix(rest, "(") {
-		rest = "[" + rest + "]"
+	spec = strings.TrimFunc(spec, func(r rune) bool { return r <= ' ' })
+	r, err := parse(spec)
+	if err != nil || len(r.restrictions) > 0 {
+		return r, err
 	}
-	var out Requirement
+	return parse("[" + spec + "]")
+}
+
+func parse(spec string) (Requirement, error) {
+	var r Requirement
+	rest := spec
 	for strings.HasPrefix(rest, "[") || strings.HasPrefix(rest, "(") {
 		end := strings.IndexAny(rest, ")]")
 		if end < 0 {
 			return Requirement{}, fmt.Errorf("Unbounded range: %s", spec)
 		}
-		b, err := parseBounds(rest[:end+1])
+		one, err := parseRestriction(rest[:end+1])
 		if err != nil {
 			return Requirement{}, err
 		}
-		if n := len(out.ranges); n > 0 {
-			if last := out.ranges[n-1].upper; last == nil || b.lower == nil || Compare(*b.lower, *last) < 0 {
+		if n := len(r.restrictions); n > 0 {
+			if before := r.restrictions[n-1].upper; before != "" && (one.lower == "" || Compare(one.lower, before) < 0) {
 				return Requirement{}, fmt.Errorf("Ranges overlap: %s", spec)
 			}
 		}
-		out.ranges = append(out.ranges, b)
-		rest = strings.TrimSpace(rest[end+1:])
-		rest = strings.TrimSpace(strings.TrimPrefix(rest, ","))
+		r.restrictions = append(r.restrictions, one)
+		rest = strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ",")
+		rest = strings.TrimSpace(rest)
 	}
-	if rest != "" {
+	if rest != "" && len(r.restrictions) > 0 {
 		return Requirement{}, fmt.Errorf("Only fully-qualified sets allowed in multiple set scenario: %s", spec)
 	}
-	return out, nil
+	return r, nil
 }
 
-func parseBounds(s string) (bounds, error) {
-	b := bounds{lowerClosed: s[0] == '[', upClosed: s[len(s)-1] == ']'}
-	inner := strings.TrimSpace(s[1 : len(s)-1])
-	low, high, two := strings.Cut(inner, ",")
+func parseRestriction(spec string) (restriction, error) {
+	r := restriction{lowerInclusive: spec[0] == '[', upperInclusive: spec[len(spec)-1] == ']'}
+	lower, upper, two := strings.Cut(strings.TrimSpace(spec[1:len(spec)-1]), ",")
 	if !two {
-		if !b.lowerClosed || !b.upClosed {
-			return b, fmt.Errorf("Single version must be surrounded by []: %s", s)
+		if !r.lowerInclusive || !r.upperInclusive {
+			return r, fmt.Errorf("Single version must be surrounded by []: %s", spec)
 		}
-		b.lower, b.upper = &inner, &inner
-		return b, nil
+		r.lower, r.upper, r.single = lower, lower, true
+		return r, nil
 	}
-	if low = strings.TrimSpace(low); low != "" {
-		b.lower = &low
+	r.lower, r.upper = strings.TrimSpace(lower), strings.TrimSpace(upper)
+	if r.lower == "" || r.upper == "" {
+		return r, nil
 	}
-	if high = strings.TrimSpace(high); high != "" {
-		b.upper = &high
+	if c := Compare(r.upper, r.lower); c < 0 || c == 0 && (!r.lowerInclusive || !r.upperInclusive) {
+		return r, fmt.Errorf("Range defies version ordering: %s", spec)
 	}
-	if b.lower != nil && b.upper != nil && Compare(high, low) < 0 {
-		return b, fmt.Errorf("Range defies version ordering: %s", s)
-	}
-	return b, nil
+	return r, nil
 }
 
 // Allows says whether a version is within the requirement.
 func (r Requirement) Allows(version string) bool {
-	for _, b := range r.ranges {
-		low, high := 1, -1
-		if b.lower != nil {
-			low = Compare(version, *b.lower)
+	return len(r.restrictions) == 0 || slices.ContainsFunc(r.restrictions, func(x restriction) bool {
+		if x.single {
+			return Compare(version, x.lower) == 0
 		}
-		if b.upper != nil {
-			high = Compare(version, *b.upper)
+		if x.lower != "" {
+			if c := Compare(version, x.lower); c < 0 || c == 0 && !x.lowerInclusive {
+				return false
+			}
 		}
-		if (low > 0 || low == 0 && b.lowerClosed) && (high < 0 || high == 0 && b.upClosed) {
-			return true
+		if x.upper != "" {
+			if c := Compare(version, x.upper); c > 0 || c == 0 && !x.upperInclusive {
+				return false
+			}
 		}
-	}
-	return len(r.ranges) == 0
+		return true
+	})
 }
 
 // String is the requirement as Maven prints it.
 func (r Requirement) String() string {
-	if len(r.ranges) == 0 {
+	if len(r.restrictions) == 0 {
 		return Latest
 	}
-	parts := make([]string, 0, len(r.ranges))
-	for _, b := range r.ranges {
-		text := "("
-		if b.lowerClosed {
-			text = "["
+	parts := make([]string, len(r.restrictions))
+	for i, x := range r.restrictions {
+		open, end := "(", ")"
+		if x.lowerInclusive {
+			open = "["
 		}
-		if b.lower != nil {
-			text += *b.lower
+		if x.upperInclusive {
+			end = "]"
 		}
-		text += ","
-		if b.upper != nil {
-			text += *b.upper
-		}
-		if b.upClosed {
-			text += "]"
-		} else {
-			text += ")"
-		}
-		parts = append(parts, text)
+		parts[i] = open + x.lower + "," + x.upper + end
 	}
 	return strings.Join(parts, ",")
 }
 
-// Compare orders two versions: -1, 0 or 1.
+// Compare compares two versions by Maven's order: numbers by value, `alpha` to `rc` before a release, `sp`
+// after it, other words by the alphabet, after the known ones and before a number.
 func Compare(a, b string) int {
 	x, y := tokens(a), tokens(b)
 	for i := range max(len(x), len(y)) {
-		var s, t string
+		var p, q token
 		if i < len(x) {
-			s = x[i]
+			p = x[i]
 		}
 		if i < len(y) {
-			t = y[i]
+			q = y[i]
 		}
-		if c := compareToken(s, t); c != 0 {
+		if c := p.compare(q); c != 0 {
 			return c
 		}
 	}
 	return 0
 }
 
-// tokens cuts a version at its separators, and between digits and letters.
-func tokens(v string) []string {
-	var out []string
-	start := 0
-	flush := func(end int) {
-		if end > start {
-			out = append(out, strings.ToLower(v[start:end]))
+// token is a number or a word; the zero token stands where a version has no more.
+type token struct {
+	number *big.Int
+	word   string
+}
+
+// ranks are those of the words that Maven knows; a release is 0.
+var ranks = map[string]int{"alpha": -5, "a": -5, "beta": -4, "b": -4, "milestone": -3, "m": -3, "rc": -2, "cr": -2, "snapshot": -1, "": 0, "ga": 0, "final": 0, "release": 0, "sp": 1}
+
+func (t token) compare(u token) int {
+	zero := new(big.Int)
+	switch {
+	case t.number != nil && u.number != nil:
+		return t.number.Cmp(u.number)
+	case t.number != nil:
+		if u.word == "" {
+			return t.number.Cmp(zero) // 1 and 1.0 are one version
 		}
+		return 1
+	case u.number != nil:
+		return -u.compare(t)
 	}
-	for i := range len(v) {
-		switch {
-		case v[i] == '.' || v[i] == '-' || v[i] == '_':
-			flush(i)
-			start = i + 1
-		case i > start && digit(v[i]) != digit(v[i-1]):
-			flush(i)
-			start = i
+	p, known := ranks[t.word]
+	q, alsoKnown := ranks[u.word]
+	switch {
+	case known && alsoKnown:
+		return cmp.Compare(p, q)
+	case known:
+		return -1
+	case alsoKnown:
+		return 1
+	}
+	return cmp.Compare(t.word, u.word)
+}
+
+func tokens(version string) (out []token) {
+	version = strings.ToLower(version)
+	for i := 0; i < len(version); {
+		digit := func(c byte) bool { return '0' <= c && c <= '9' }
+		j := i + 1
+		switch c := version[i]; {
+		case c == '.' || c == '-' || c == '_':
+			i = j
+			continue
+		case digit(c):
+			for j < len(version) && digit(version[j]) {
+				j++
+			}
+			n, _ := new(big.Int).SetString(version[i:j], 10)
+			out = append(out, token{number: n})
+		default:
+			for j < len(version) && !digit(version[j]) && !strings.ContainsRune(".-_", rune(version[j])) {
+				j++
+			}
+			out = append(out, token{word: version[i:j]})
 		}
+		i = j
 	}
-	flush(len(v))
 	return out
-}
-
-func digit(c byte) bool { return '0' <= c && c <= '9' }
-
-// qualifiers are those that Maven knows, in order. What is missing is a release, and any number is above them all.
-var qualifiers = map[string]int{"alpha": 1, "a": 1, "beta": 2, "b": 2, "milestone": 3, "m": 3, "rc": 4, "cr": 4, "snapshot": 5, "": 6, "ga": 6, "final": 6, "release": 6, "sp": 7}
-
-const otherQualifier = 8
-
-func compareToken(s, t string) int {
-	sn, tn := number(s), number(t)
-	if sn != "" || tn != "" {
-		// A zero equals nothing at all.
-		if zero(s, sn) && zero(t, tn) {
-			return 0
-		}
-		switch {
-		case sn == "":
-			return -1
-		case tn == "":
-			return 1
-		}
-		return cmp.Or(cmp.Compare(len(sn), len(tn)), strings.Compare(sn, tn))
-	}
-	return cmp.Or(cmp.Compare(rank(s), rank(t)), strings.Compare(other(s), other(t)))
-}
-
-// number is a token's digits without leading zeros, empty where it is no number.
-func number(s string) string {
-	if s == "" || !digit(s[0]) {
-		return ""
-	}
-	if n := strings.TrimLeft(s, "0"); n != "" {
-		return n
-	}
-	return "0"
-}
-
-func zero(s, n string) bool { return n == "0" || rank(s) == qualifiers[""] && n == "" }
-
-func rank(s string) int {
-	if r, ok := qualifiers[s]; ok {
-		return r
-	}
-	return otherQualifier
-}
-
-func other(s string) string {
-	if _, ok := qualifiers[s]; ok {
-		return ""
-	}
-	return s
 }
