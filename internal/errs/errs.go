@@ -38,7 +38,16 @@ const (
 	PlanStale           Reason = "plan.stale"
 	SessionLapsed       Reason = "session.lapsed"
 	NotHolder           Reason = "unit.not_holder"
-	Internal            Reason = "internal"
+	// Kafka Connect answers the first of these and bad offsets with its own texts.
+	OffsetsNotStopped  Reason = "offsets.not_stopped"
+	OffsetsInvalid     Reason = "offsets.invalid"
+	OffsetsUnsupported Reason = "offsets.unsupported"
+	OffsetsGroupActive Reason = "offsets.group_active"
+	OffsetsFailed      Reason = "offsets.failed"
+	OffsetsTooLarge    Reason = "offsets.too_large"
+	OffsetsTimeout     Reason = "offsets.timeout"
+	TopicsDisabled     Reason = "topics.disabled"
+	Internal           Reason = "internal"
 )
 
 // Codes are the codes of a reason.
@@ -70,6 +79,14 @@ var table = map[Reason]Codes{
 	PlanStale:           {codes.FailedPrecondition, 409},
 	SessionLapsed:       {codes.FailedPrecondition, 409},
 	NotHolder:           {codes.PermissionDenied, 403},
+	OffsetsNotStopped:   {codes.FailedPrecondition, 400},
+	OffsetsInvalid:      {codes.InvalidArgument, 400},
+	OffsetsUnsupported:  {codes.FailedPrecondition, 400},
+	OffsetsGroupActive:  {codes.Aborted, 500},
+	OffsetsFailed:       {codes.Internal, 500},
+	OffsetsTooLarge:     {codes.InvalidArgument, 400},
+	OffsetsTimeout:      {codes.Unavailable, 503},
+	TopicsDisabled:      {codes.PermissionDenied, 403},
 	Internal:            {codes.Internal, 500},
 }
 
