@@ -28,7 +28,7 @@ func offsets(o *options) []*cobra.Command {
 					}
 				})
 			}}),
-		&cobra.Command{Use: "alter-offsets NAME FILE", Short: "Alter offsets of a stopped connector from a JSON file like the answer of GET /connectors/NAME/offsets (- is stdin)", Args: cobra.ExactArgs(2),
+		{Use: "alter-offsets NAME FILE", Short: "Alter offsets of a stopped connector from a JSON file like the answer of GET /connectors/NAME/offsets (- is stdin)", Args: cobra.ExactArgs(2),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				changes, err := readOffsets(cmd.InOrStdin(), args[1])
 				if err != nil {
@@ -39,7 +39,7 @@ func offsets(o *options) []*cobra.Command {
 					return r.GetMessage(), err
 				})
 			}},
-		&cobra.Command{Use: "reset-offsets NAME", Short: "Forget all offsets of a stopped connector", Args: cobra.ExactArgs(1),
+		{Use: "reset-offsets NAME", Short: "Forget all offsets of a stopped connector", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return o.do(cmd, func(ctx context.Context, c *client) (string, error) {
 					r, err := c.connectors.ResetConnectorOffsets(ctx, &sluicev1.ResetConnectorOffsetsRequest{Name: args[0]})
