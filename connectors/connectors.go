@@ -68,6 +68,23 @@ type Validator interface {
 	Validate(ctx context.Context, config map[string]string) []configdef.Value
 }
 
+// SourceOffsetChange is what is to become of the offset of one source partition. A nil Partition is the null partition,
+// a nil Offset forgets it. Whole numbers are int64, others float64.
+type SourceOffsetChange struct{ Partition, Offset map[string]any }
+
+// SourceOffsetsAlterer is a SourceConnector that is asked before a user changes its offsets, with all that are to
+// change. It may be called without Start, and again for the same change. An error refuses the change, with its own
+// words for the user; errors.ErrUnsupported says that offsets cannot be changed from outside. complete says that the
+// connector keeps none elsewhere, or has altered those too. Kafka Connect's alterOffsets; without it, complete is false.
+type SourceOffsetsAlterer interface {
+	AlterOffsets(ctx context.Context, config map[string]string, changes []SourceOffsetChange) (complete bool, err error)
+}
+
+// SinkOffsetsAlterer is SourceOffsetsAlterer for a SinkConnector. A nil offset forgets it.
+type SinkOffsetsAlterer interface {
+	AlterOffsets(ctx context.Context, config map[string]string, offsets map[TopicPartition]*int64) (complete bool, err error)
+}
+
 // SourceTaskContext is what a source task may ask of the runtime.
 type SourceTaskContext interface {
 	Logger() *slog.Logger

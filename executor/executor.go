@@ -12,7 +12,9 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/executor/activetopics"
 	"github.com/sluice-project/sluice/executor/agent"
+	"github.com/sluice-project/sluice/executor/altering"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/mirror"
@@ -39,6 +41,8 @@ const (
 	retryKafka = time.Second
 	// kafkaTimeout bounds one attempt to look at the internal topics.
 	kafkaTimeout = 30 * time.Second
+	// forgetTimeout is what the release of a deleted connector's task waits at most for its topics to be forgotten.
+	forgetTimeout = 5 * time.Second
 	// stopMargin is what of a stop's time is left for what comes after the drain.
 	stopMargin = 5 * time.Second
 )
@@ -68,7 +72,7 @@ type Executor struct {
 	registry *plugin.Registry
 	admin    *kafkaio.Admin
 	offsets  offsets.Store
-	active   *mirror.ActiveTopics
+	active   *activetopics.Topics
 	agent    *agent.Agent
 	sup      *supervisor.Supervisor
 	group    *run.Group
@@ -93,7 +97,11 @@ func New(cfg Config) (*Executor, error) {
 		return nil, err
 	}
 	w := cfg.Worker
-	x.active = mirror.NewActiveTopics(w.StatusTopic().Name, x.internal, cfg.Clock, x.log)
+	statuses := w.StatusTopic().Name
+	if w.Standalone() {
+		statuses = ""
+	}
+	x.active = activetopics.New(activetopics.Config{Topic: statuses, Client: x.internal, Clock: cfg.Clock, Logger: x.log})
 	if x.offsets = cfg.Offsets; x.offsets == nil {
 		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(),
 			ClientID: w.GroupID() + "-offsets", Margin: func() time.Duration { return x.agent.Margin() }, Clock: cfg.Clock, Logger: x.log})
@@ -102,7 +110,7 @@ func New(cfg Config) (*Executor, error) {
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
 		Clock: cfg.Clock, Logger: x.log})
 	x.sup = supervisor.New(supervisor.Config{Factory: x.factories(), Fenced: func(err error) bool { return errors.Is(err, kafkaio.ErrFenced) },
-		Version: x.pluginVersion, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
+		Version: x.pluginVersion, Deleted: x.deleted, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
 	return x, nil
 }
 
@@ -124,7 +132,7 @@ func (x *Executor) clusterID() string {
 func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error) {
 	w := x.cfg.Worker
 	used := x.active.Used
-	if !w.TopicTracking() || w.Standalone() {
+	if !w.TopicTracking() {
 		used = nil
 	}
 	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Clock: x.cfg.Clock})
@@ -144,12 +152,15 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	}
 	copier := mirror.NewFactory(mirror.Deps{Topic: statuses, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
 		Watch: func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) }})
+	alter := altering.NewFactory(x.altering())
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {
 		case s.Unit.Kind == unit.KindConnector:
 			return plan, nil
 		case s.Unit == unit.Mirror:
 			return copier, nil
+		case s.Unit.Kind == unit.KindOffsets:
+			return alter, nil
 		case s.Unit.Kind == unit.KindTask:
 			p, err := x.registry.Connector(s.ConnectorConfig["connector.class"])
 			if err != nil {
@@ -164,6 +175,19 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	}
 }
 
+// altering is what reads and alters offsets.
+func (x *Executor) altering() altering.Deps {
+	return altering.Deps{Find: x.registry.Connector, Offsets: x.offsets, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
+		Complete: x.agent.CompleteOffsets,
+		Groups: func(conf map[string]string) (altering.Groups, error) {
+			client, err := x.cfg.Worker.Client(config.Admin, conf)
+			if err != nil {
+				return nil, err
+			}
+			return kafkaio.NewAdmin(client, x.log)
+		}}
+}
+
 // clientID is Kafka Connect's client.id of a task's client.
 func clientID(prefix string) func(string, int) string {
 	return func(connector string, task int) string { return fmt.Sprintf("%s%s-%d", prefix, connector, task) }
@@ -172,13 +196,23 @@ func clientID(prefix string) func(string, int) string {
 // Start begins to serve. The session with the control plane begins once Kafka has the internal topics: Ready. An
 // executor that waits for Kafka holds nothing, and says so in its log.
 func (x *Executor) Start(context.Context) error {
-	err := errors.Join(x.group.Go(x.active.Run), x.group.Go(x.begin))
-	if x.cfg.Levels == nil {
-		return err
+	err := x.group.Go(x.begin)
+	if x.cfg.Worker.TopicTracking() {
+		err = errors.Join(err, x.group.Go(x.active.Write), x.group.Go(func(ctx context.Context) error {
+			select {
+			case <-x.ready: // the topic is there
+				return x.active.Follow(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}))
 	}
-	return errors.Join(err, x.group.Go(func(ctx context.Context) error {
-		return x.cfg.Levels.Follow(ctx, sluicev1.NewLoggerServiceClient(x.cfg.Streams), x.cfg.Advertise, x.cfg.Clock)
-	}))
+	if x.cfg.Levels != nil {
+		err = errors.Join(err, x.group.Go(func(ctx context.Context) error {
+			return x.cfg.Levels.Follow(ctx, sluicev1.NewLoggerServiceClient(x.cfg.Streams), x.cfg.Advertise, x.cfg.Clock)
+		}))
+	}
+	return err
 }
 
 // Ready is closed once the session with the control plane has begun.
@@ -290,6 +324,18 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 			return fail(err)
 		}
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Validate{Validate: r}}
+	case *sluicev1.Command_Offsets:
+		found, err := x.altering().Read(ctx, c.Offsets.GetConnector(), mapOf(c.Offsets.GetConfig()))
+		if err != nil {
+			return fail(err)
+		}
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Offsets{Offsets: &sluicev1.OffsetsCommandResult{Offsets: found}}}
+	case *sluicev1.Command_Topics:
+		found, err := x.topics(ctx, c.Topics.GetConnector(), c.Topics.GetForget())
+		if err != nil {
+			return fail(err)
+		}
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Topics{Topics: &sluicev1.TopicsResult{Topics: found}}}
 	case *sluicev1.Command_Fence:
 		if err := x.fence(ctx, c.Fence); err != nil {
 			return fail(err)
@@ -297,6 +343,48 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Fence{Fence: &sluicev1.FenceResult{}}}
 	}
 	return fail(errs.New(errs.Internal, "Executor %s does not know this command: it is of an older version", x.cfg.Advertise))
+}
+
+// deleted forgets the topics that this executor knows to be used by a deleted connector. Each executor that had a task
+// of it does, so that none is left when the last task is released, and the connector may be created again.
+func (x *Executor) deleted(parent context.Context, u unit.ID) {
+	if !x.cfg.Worker.TopicTracking() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(parent, forgetTimeout)
+	defer cancel()
+	if err := x.active.Leave(ctx, u.Name); err != nil {
+		x.log.Warn("the topics of a deleted connector are still said to be active", logkey.Connector, u.Name, logkey.Err, err)
+	}
+}
+
+// topics lists, or forgets, the topics that a connector has used.
+func (x *Executor) topics(ctx context.Context, connector string, forget bool) ([]string, error) {
+	switch w := x.cfg.Worker; {
+	case !w.TopicTracking():
+		return nil, errs.New(errs.TopicsDisabled, "Topic tracking is disabled.")
+	case forget && !w.TopicTrackingReset():
+		return nil, errs.New(errs.TopicsDisabled, "Topic tracking reset is disabled.")
+	}
+	var found []string
+	var err error
+	if forget {
+		err = x.active.Forget(ctx, connector)
+	} else {
+		found, err = x.active.List(ctx, connector)
+	}
+	if err != nil {
+		return nil, errs.New(errs.KafkaUnavailable, "%v", err)
+	}
+	return found, nil
+}
+
+func mapOf(c *sluicev1.Config) map[string]string {
+	out := map[string]string{}
+	for _, e := range c.GetEntries() {
+		out[e.GetKey()] = e.GetValue()
+	}
+	return out
 }
 
 func checkClient(role config.Role, java map[string]string) error {
@@ -311,10 +399,7 @@ func (x *Executor) fence(ctx context.Context, f *sluicev1.FenceCommand) error {
 	if err != nil || u.Kind != unit.KindTask {
 		return errs.New(errs.Internal, "unit %q cannot be fenced: it is no task", f.GetUnit())
 	}
-	conf := map[string]string{}
-	for _, e := range f.GetConnectorConfig().GetEntries() {
-		conf[e.GetKey()] = e.GetValue()
-	}
+	conf := mapOf(f.GetConnectorConfig())
 	client, err := x.cfg.Worker.Client(config.Consumer, conf)
 	if err != nil {
 		return err

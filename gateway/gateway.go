@@ -180,6 +180,10 @@ func stamp(ctx context.Context, method string, req, reply any, cc *grpc.ClientCo
 		r.RequestId = rand.Text()
 	case *sluicev1.PatchConnectorConfigRequest:
 		r.RequestId = rand.Text()
+	case *sluicev1.AlterConnectorOffsetsRequest:
+		r.RequestId = rand.Text()
+	case *sluicev1.ResetConnectorOffsetsRequest:
+		r.RequestId = rand.Text()
 	}
 	return invoke(ctx, method, req, reply, cc, opts...)
 }

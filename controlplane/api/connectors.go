@@ -44,11 +44,21 @@ type Store interface {
 	Reader
 	Writer
 	TaskSets
+	Offsets
 }
 
 // Validator has a config validated by an executor of a pool (any, where it is empty).
 type Validator interface {
 	Validate(ctx context.Context, pool string, config *sluicev1.Config) (*sluicev1.ValidateResult, error)
+}
+
+// Executors answer what only they know.
+type Executors interface {
+	Validator
+	// Offsets reads a connector's offsets at an executor of the pool that has the class.
+	Offsets(ctx context.Context, pool, class, connector string, config *sluicev1.Config) ([]*sluicev1.PartitionOffset, error)
+	// Topics lists, or forgets, a connector's active topics.
+	Topics(ctx context.Context, pool, connector string, forget bool) ([]string, error)
 }
 
 // readTimeout is how long a read waits for the store before it answers from the view as it is.
@@ -74,11 +84,11 @@ func fresh(ctx context.Context, r Reader) *state.Snapshot {
 type Connectors struct {
 	sluicev1.UnimplementedConnectorServiceServer
 	store     Store
-	validator Validator
+	validator Executors
 }
 
 // NewConnectors returns the service.
-func NewConnectors(s Store, v Validator) *Connectors { return &Connectors{store: s, validator: v} }
+func NewConnectors(s Store, v Executors) *Connectors { return &Connectors{store: s, validator: v} }
 
 func notFound(name string) error {
 	return errs.New(errs.ConnectorNotFound, "Connector %s not found", name)

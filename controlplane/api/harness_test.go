@@ -36,6 +36,19 @@ func (v *fakeValidator) Validate(_ context.Context, pool string, c *sluicev1.Con
 	return &sluicev1.ValidateResult{Name: "X", PluginClass: "org.X", Type: sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE, TaskClass: sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE}, nil
 }
 
+func (v *fakeValidator) Offsets(_ context.Context, pool, class, connector string, _ *sluicev1.Config) ([]*sluicev1.PartitionOffset, error) {
+	p, o := `{"of":"`+connector+`"}`, `{"lsn":9007199254740993}`
+	return []*sluicev1.PartitionOffset{{Partition: &p, Offset: &o}}, nil
+}
+
+func (v *fakeValidator) Topics(_ context.Context, pool, connector string, forget bool) ([]string, error) {
+	v.pools = append(v.pools, pool)
+	if forget {
+		return nil, nil
+	}
+	return []string{"t"}, nil
+}
+
 type harness struct {
 	t          *testing.T
 	store      *store.Store

@@ -1,5 +1,6 @@
 // Package command asks executors to do what the control plane cannot do itself (it links no plugin and
-// no Kafka client): validate a config, fence the last instance of a unit. A command goes down the
+// no Kafka client): validate a config, fence the last instance of a unit, read
+// offsets and active topics. A command goes down the
 // stream of one session and is answered by a call of its own, within a deadline.
 //
 // The one idea: whoever owns a session's stream runs its commands. Commander.Run finds that replica and

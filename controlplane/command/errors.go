@@ -22,9 +22,13 @@ func resultError(r *sluicev1.CommandResult) error {
 	if e == nil {
 		return nil
 	}
-	reason := errs.Reason(e.GetReason())
-	if _, ok := errs.Reasons()[reason]; !ok {
-		reason = errs.Internal
+	return errs.New(KnownReason(e.GetReason()), "%s", e.GetMessage())
+}
+
+// KnownReason is a reason that an executor gave, Internal where this version has none of that name.
+func KnownReason(s string) errs.Reason {
+	if _, ok := errs.Reasons()[errs.Reason(s)]; !ok {
+		return errs.Internal
 	}
-	return errs.New(reason, "%s", e.GetMessage())
+	return errs.Reason(s)
 }

@@ -54,7 +54,7 @@ func (c *Commander) Fence(ctx context.Context, pool string, u unit.ID, e lease.E
 	cmd := &sluicev1.Command{Command: &sluicev1.Command_Fence{Fence: &sluicev1.FenceCommand{
 		Unit: u.String(), Epoch: &sluicev1.Epoch{Era: e.Era, Revision: e.Revision}, ConnectorConfig: config,
 	}}}
-	result, err := c.runAny(ctx, cmd, func(tried map[string]bool) (string, error) { return c.pickForFence(pool, tried) })
+	result, err := c.runAny(ctx, cmd, func(tried map[string]bool) (string, error) { return c.pickLive(pool, tried) })
 	if err != nil {
 		return fmt.Errorf("command: fence %s at %s: %w", u, e, err)
 	}
@@ -118,7 +118,7 @@ func (c *Commander) pick(pool, class string, tried map[string]bool) (string, err
 	}
 	switch {
 	case len(pools) == 0:
-		return "", errs.New(errs.NoExecutor, "No executor is connected, so %s cannot be validated: start one", class)
+		return "", errs.New(errs.NoExecutor, "No executor is connected, and %s needs one: start one", class)
 	case len(withPlugin) > 0:
 		return "", errs.New(errs.NoExecutorForPlugin, "No connected executor of pool %s has the plugin %s; pools that have it: %s. Set sluice.pool to one of them", pool, class, list(withPlugin))
 	case known(snap, class):
@@ -129,7 +129,34 @@ func (c *Commander) pick(pool, class string, tried map[string]bool) (string, err
 	return "", errs.New(errs.ClassUnknown, "Failed to find any class that implements Connector and which name matches %s, available connectors are: %s", class, available(snap))
 }
 
-func (c *Commander) pickForFence(pool string, tried map[string]bool) (string, error) {
+// Offsets has a connector's offsets read by an executor of its pool. Errors as of Any and Run.
+func (c *Commander) Offsets(ctx context.Context, pool, class, connector string, config *sluicev1.Config) ([]*sluicev1.PartitionOffset, error) {
+	cmd := &sluicev1.Command{Command: &sluicev1.Command_Offsets{Offsets: &sluicev1.OffsetsCommand{Connector: connector, Config: config}}}
+	result, err := c.runAny(ctx, cmd, func(tried map[string]bool) (string, error) { return c.pick(pool, class, tried) })
+	if err != nil {
+		return nil, err
+	}
+	if result.GetOffsets() == nil {
+		return nil, errors.New("command: the executor answered the question for offsets with something else (bug)")
+	}
+	return result.GetOffsets().GetOffsets(), nil
+}
+
+// Topics has a connector's active topics listed, or forgotten, by some live executor, first one of the given pool.
+func (c *Commander) Topics(ctx context.Context, pool, connector string, forget bool) ([]string, error) {
+	cmd := &sluicev1.Command{Command: &sluicev1.Command_Topics{Topics: &sluicev1.TopicsCommand{Connector: connector, Forget: forget}}}
+	result, err := c.runAny(ctx, cmd, func(tried map[string]bool) (string, error) { return c.pickLive(pool, tried) })
+	if err != nil {
+		return nil, err
+	}
+	if result.GetTopics() == nil {
+		return nil, errors.New("command: the executor answered the question for topics with something else (bug)")
+	}
+	return result.GetTopics().GetTopics(), nil
+}
+
+// pickLive chooses a live session, of the pool where it has one.
+func (c *Commander) pickLive(pool string, tried map[string]bool) (string, error) {
 	var fit, others []*state.Session
 	for _, s := range c.view.View().Sessions {
 		switch {
@@ -144,7 +171,7 @@ func (c *Commander) pickForFence(pool string, tried map[string]bool) (string, er
 		fit = others
 	}
 	if len(fit) == 0 {
-		return "", errs.New(errs.NoExecutor, "No executor is connected that could fence: start one")
+		return "", errs.New(errs.NoExecutor, "No executor is connected that could do this: start one")
 	}
 	return c.choose(fit), nil
 }

@@ -42,15 +42,31 @@ type faultyStore struct {
 	plans  int
 	before func(actions []state.Action) error // called without the lock
 	view   func()
+	frozen *state.Snapshot
+}
+
+// freeze has an old view shown until somebody waits for the present one.
+func (s *faultyStore) freeze(v *state.Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = v
+}
+
+func (s *faultyStore) Barrier(ctx context.Context) error {
+	s.freeze(nil)
+	return s.Store.Barrier(ctx)
 }
 
 func (s *faultyStore) View() *state.Snapshot {
 	s.mu.Lock()
 	s.plans++
-	view := s.view
+	view, frozen := s.view, s.frozen
 	s.mu.Unlock()
 	if view != nil {
 		view()
+	}
+	if frozen != nil {
+		return frozen
 	}
 	return s.Store.View()
 }
@@ -238,7 +254,7 @@ func (h *harness) look() *state.Snapshot {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := h.store.Barrier(ctx); err != nil {
+	if err := h.store.Store.Barrier(ctx); err != nil {
 		h.t.Fatal(err)
 	}
 	return h.store.Store.View()

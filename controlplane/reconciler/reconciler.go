@@ -169,14 +169,16 @@ func backoff(failures int) time.Duration {
 
 // once plans and writes.
 func (t *term) once(ctx context.Context) (next time.Time, err error) {
-	view := t.store.View()
-	for id := range view.Sessions {
-		t.seen[id] = true
+	view, r := t.plan()
+	if slices.ContainsFunc(r.Actions, altersOffsets) {
+		// Whether a connector is quiet is asked of a view that shows every grant that was made.
+		seeing, cancel := context.WithTimeout(ctx, applyTimeout)
+		defer cancel()
+		if err := t.store.Barrier(seeing); err != nil {
+			return time.Time{}, err
+		}
+		view, r = t.plan()
 	}
-	r := scheduler.Plan(view, t.clock.Now(), scheduler.Options{
-		Times: t.config.Times, StaticStabilityMax: t.config.StaticStability, FastFailover: t.config.FastFailover,
-		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,
-	})
 	t.say(r)
 	t.unplaced.Store(int64(r.Unplaced))
 	old, sets := t.oldTaskSets(view)
@@ -191,6 +193,22 @@ func (t *term) once(ctx context.Context) (next time.Time, err error) {
 	}
 	t.sets = sets // only now: what was not written is found again
 	return r.Next, t.fence(r.Fences)
+}
+
+func (t *term) plan() (*state.Snapshot, scheduler.Result) {
+	view := t.store.View()
+	for id := range view.Sessions {
+		t.seen[id] = true
+	}
+	return view, scheduler.Plan(view, t.clock.Now(), scheduler.Options{
+		Times: t.config.Times, StaticStabilityMax: t.config.StaticStability, FastFailover: t.config.FastFailover,
+		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,
+	})
+}
+
+func altersOffsets(a state.Action) bool {
+	g, ok := a.(state.Grant)
+	return ok && g.Unit.Kind == unit.KindOffsets
 }
 
 func (t *term) count(written []state.Action) {

@@ -59,6 +59,7 @@ type want struct {
 	fingerprint []byte
 	taskSet     string
 	paused      bool
+	offsets     *state.Offsets // of an offsets: unit: what it is wanted for
 }
 
 type planner struct {
@@ -85,6 +86,7 @@ type planner struct {
 func Plan(snap *state.Snapshot, now time.Time, opt Options) Result {
 	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, drains: map[string]*drain{}, freed: map[unit.ID]string{}}
 	p.wants()
+	p.alterations()
 	p.loads()
 	p.releases()
 	p.assignments()
@@ -308,6 +310,10 @@ func (p *planner) grants() {
 		if l != nil && !w.fits(l.Value.GetIncarnation(), l.Value.GetFingerprint()) {
 			continue
 		}
+		if why := p.busy(u); why != "" {
+			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf("%s waits: %s", u, why))
+			continue
+		}
 		// A task that only lost its holder is neither new nor changed.
 		if why := p.blockTasks[name]; why != "" && u.Kind == unit.KindTask && (l == nil || p.offsetsHeld(name)) {
 			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf("%s waits: %s", u, why))
@@ -330,17 +336,15 @@ func (p *planner) grants() {
 			Executor: s.Value.GetExecutor(), Session: s.ID, Class: w.class, Incarnation: w.incarnation, Fingerprint: w.fingerprint,
 			TaskSet: w.taskSet, GrantedMs: p.now.UnixMilli(), Pool: cmp.Or(w.pool, s.Value.GetPool()),
 		}}
+		if w.offsets != nil {
+			g.Offsets, g.ConnectorMod = w.offsets, p.snap.Connectors[name].ModRevision
+		}
 		if l != nil {
 			g.LapsedMod = l.ModRevision
 			g.Value.PredecessorUnfenced = l.Value.GetFenceOwed()
 		}
 		p.do(g)
 	}
-}
-
-func (p *planner) offsetsHeld(name string) bool {
-	u := unit.Offsets(name)
-	return p.snap.Assignments[u] != nil || p.snap.Lapsed[u] != nil
 }
 
 // statuses reports UNASSIGNED for lapsed holders and deletes what is reported of units that are no more.

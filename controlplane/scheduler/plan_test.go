@@ -34,6 +34,7 @@ func newModel() *model {
 	m := &model{now: time.Unix(1_700_000_000, 0), seen: map[string]bool{}, snap: state.Snapshot{
 		Revision: 10, Connectors: map[string]*state.Connector{}, Assignments: map[unit.ID]*state.Assignment{}, Lapsed: map[unit.ID]*state.Lapsed{},
 		Releases: map[unit.ID]*state.Release{}, Sessions: map[string]*state.Session{}, Statuses: map[unit.ID]*state.Status{},
+		Offsets: map[string]*state.Offsets{},
 	}}
 	m.opt = Options{Times: lease.DefaultTimes(), StaticStabilityMax: time.Hour, FastFailover: time.Second, FirstRead: func(s string) bool { return m.seen[s] }}
 	return m
@@ -89,6 +90,7 @@ func (m *model) step(t interface{ Fatalf(string, ...any) }) Result {
 			if a.Unit.Kind == unit.KindTask && l == nil {
 				m.quiet(t, a)
 			}
+			m.apart(t, a)
 			delete(m.snap.Lapsed, a.Unit)
 			rev := m.rev()
 			m.snap.Assignments[a.Unit] = &state.Assignment{Unit: a.Unit, Epoch: lease.Epoch{Revision: rev}, ModRevision: rev, Value: a.Value}
@@ -117,6 +119,11 @@ func (m *model) step(t interface{ Fatalf(string, ...any) }) Result {
 			if a.Lapsed != nil {
 				m.snap.Lapsed[a.Unit] = &state.Lapsed{Unit: a.Unit, ModRevision: m.rev(), Value: a.Lapsed}
 			}
+		case state.DropOffsets:
+			if u := unit.Offsets(a.Connector); m.snap.Assignments[u] != nil || m.snap.Lapsed[u] != nil {
+				t.Fatalf("the request of %s is dropped while it is held", u)
+			}
+			delete(m.snap.Offsets, a.Connector)
 		case state.PutStatus:
 			m.snap.Statuses[a.Unit] = &state.Status{Unit: a.Unit, ModRevision: m.rev(), Value: a.Value}
 		case state.DeleteStatus:
@@ -401,7 +408,7 @@ func TestPlan_KeepsItsPromisesOnAnyHistory(t *testing.T) {
 		m := newModel()
 		next := 0
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 9).Draw(t, "event") {
+			switch rapid.IntRange(0, 13).Draw(t, "event") {
 			case 0:
 				next++
 				m.session(fmt.Sprintf("s%d", next))
@@ -429,6 +436,19 @@ func TestPlan_KeepsItsPromisesOnAnyHistory(t *testing.T) {
 				m.now = m.now.Add(20 * time.Second)
 			case 7:
 				m.ready()
+			case 10:
+				name := rapid.SampledFrom([]string{"c", "d"}).Draw(t, "altered")
+				if c := m.snap.Connectors[name]; c != nil && c.Value.GetTargetState() == stoppedTarget {
+					m.request(name)
+				} else if c != nil {
+					m.stop(name)
+				}
+			case 11:
+				for name, o := range m.snap.Offsets {
+					if m.snap.Assignments[unit.Offsets(name)] != nil {
+						o.Value.Result = &sluicev1.OffsetsResult{}
+					}
+				}
 			default:
 				m.step(t)
 			}

@@ -175,11 +175,30 @@ func (s *Server) CompleteCommand(g grpc.ClientStreamingServer[sluicev1.CompleteC
 	return g.SendAndClose(&sluicev1.CompleteCommandResponse{})
 }
 
+// CompleteOffsets implements SessionService.
+func (s *Server) CompleteOffsets(ctx context.Context, req *sluicev1.CompleteOffsetsRequest) (*sluicev1.CompleteOffsetsResponse, error) {
+	if req.GetConnector() == "" || req.GetResult() == nil {
+		return nil, errs.New(errs.RequestMalformed, "connector, result: both are needed")
+	}
+	if _, err := s.lookUp(ctx, req.GetSession()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	r := &sluicev1.OffsetsResult{Reason: req.GetResult().GetReason(), Message: cut(req.GetResult().GetMessage()), Complete: req.GetResult().GetComplete()}
+	if err := s.store.CompleteOffsets(ctx, req.GetConnector(), epoch(req.GetEpoch()), req.GetId(), r); err != nil {
+		return nil, translate(err)
+	}
+	return &sluicev1.CompleteOffsetsResponse{}, nil
+}
+
 // translate gives the store's errors the reasons that executors know.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, store.ErrPlanStale), errors.Is(err, store.ErrNotFound):
 		return errs.New(errs.PlanStale, "The plan is for a config, an incarnation or a planner that is not the present one, or the connector is stopped")
+	case errors.Is(err, store.ErrOffsetsStale):
+		return errs.New(errs.PlanStale, "Nobody waits for these offsets to be altered any more, or another executor alters them")
 	case errors.Is(err, store.ErrTooLarge):
 		return errs.New(errs.ConfigTooLarge, "%v", err)
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

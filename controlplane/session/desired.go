@@ -38,6 +38,7 @@ type signature struct {
 	restart     uint64
 	unfenced    bool
 	prepare     bool
+	request     string // to alter offsets
 }
 
 // want is one unit of a session's desired set.
@@ -45,6 +46,7 @@ type want struct {
 	unit unit.ID
 	signature
 	connector *state.Connector // nil where the connector that the unit was granted for is gone
+	offsets   *state.Offsets   // of an offsets: unit; nil where the request that it was granted for is gone
 }
 
 // desired computes a session's desired set from its assignments, in order of the units. Pure.
@@ -62,6 +64,9 @@ func desired(view *state.Snapshot, assignments []*state.Assignment, session stri
 		}
 		if a.Unit.Kind != unit.KindSystem {
 			w.describe(view.Connectors[a.Unit.Connector()], v.GetTaskSet())
+		}
+		if a.Unit.Kind == unit.KindOffsets {
+			w.alter(view.Offsets[a.Unit.Name])
 		}
 		out = append(out, w)
 	}
@@ -91,6 +96,17 @@ func (w *want) describe(c *state.Connector, taskSet string) {
 	}
 }
 
+// alter adds what an offsets: unit is to do. It acts while its connector is stopped, and a restart of the connector
+// is nothing to it.
+func (w *want) alter(o *state.Offsets) {
+	w.target, w.restart = sluicev1.TargetState_TARGET_STATE_STARTED, 0
+	if o == nil || o.Value.GetId() != w.fingerprint {
+		w.release = sluicev1.ReleaseMode_RELEASE_MODE_LEAVE
+		return
+	}
+	w.offsets, w.request = o, o.Value.GetId()
+}
+
 // message builds what is sent of a unit. An error means that the store could not be read just now.
 func (s *Server) message(ctx context.Context, w want) (*sluicev1.DesiredUnit, error) {
 	out := &sluicev1.DesiredUnit{
@@ -101,6 +117,9 @@ func (s *Server) message(ctx context.Context, w want) (*sluicev1.DesiredUnit, er
 	}
 	if w.connector == nil {
 		return out, nil
+	}
+	if o := w.offsets; o != nil {
+		out.Offsets = &sluicev1.OffsetsRequest{Id: o.Value.GetId(), ForgetAll: o.Value.GetForgetAll(), Offsets: o.Value.GetOffsets()}
 	}
 	if w.unit.Kind != unit.KindTask {
 		out.ConnectorConfig = w.connector.Value.GetConfig()

@@ -317,6 +317,10 @@ func (f *fakeStore) SubmitPlan(_ context.Context, p store.Plan) (bool, error) {
 	return true, nil
 }
 
+func (f *fakeStore) CompleteOffsets(context.Context, string, lease.Epoch, string, *sluicev1.OffsetsResult) error {
+	return store.ErrOffsetsStale
+}
+
 func (f *fakeStore) RegisterPlugins(_ context.Context, pool string, plugins []*sluicev1.Plugin) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

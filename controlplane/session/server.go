@@ -50,6 +50,7 @@ type Plans interface {
 	TaskSet(ctx context.Context, connector string, incarnation int64, id string) (*store.TaskSet, error)
 	SubmitPlan(ctx context.Context, p store.Plan) (changed bool, err error)
 	RegisterPlugins(ctx context.Context, pool string, plugins []*sluicev1.Plugin) error
+	CompleteOffsets(ctx context.Context, connector string, e lease.Epoch, id string, r *sluicev1.OffsetsResult) error
 }
 
 // Store is what the sessions need of it.

@@ -19,6 +19,10 @@ type Grant struct {
 	SessionMod int64
 	// LapsedMod is that of lapsed/<unit>, which the grant deletes; 0 where there is none.
 	LapsedMod int64
+	// Offsets is the request that an offsets: unit is granted for, and ConnectorMod is the connector's: both must be
+	// as they were seen. The grant marks the request as started. nil for other units.
+	Offsets      *Offsets
+	ConnectorMod int64
 }
 
 // RequestRelease asks the holder to release the unit.
@@ -80,6 +84,12 @@ type DeleteStatus struct {
 	Mod  int64
 }
 
+// DropOffsets deletes a request to alter a connector's offsets whose unit nobody holds.
+type DropOffsets struct {
+	Connector string
+	Mod       int64
+}
+
 // DropTaskSets deletes the task sets of a connector that came before the one to keep, which is or was the
 // present one; of a connector or an incarnation that is gone, all but it. Keep empty keeps none, and does
 // nothing to a connector that is there: its first set may be written just now.
@@ -98,4 +108,5 @@ func (MarkSettling) isAction()   {}
 func (SetSuccessor) isAction()   {}
 func (PutStatus) isAction()      {}
 func (DeleteStatus) isAction()   {}
+func (DropOffsets) isAction()    {}
 func (DropTaskSets) isAction()   {}

@@ -5,6 +5,8 @@
 package state
 
 import (
+	"fmt"
+
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/unit"
 	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
@@ -43,6 +45,13 @@ type Release struct {
 	Value       *storev1.Release
 }
 
+// Offsets is offsets/<name>: a request to alter a connector's offsets.
+type Offsets struct {
+	Connector   string
+	ModRevision int64
+	Value       *storev1.Offsets
+}
+
 // Session is sessions/<id>.
 type Session struct {
 	ID          string
@@ -77,12 +86,34 @@ type Snapshot struct {
 	Assignments map[unit.ID]*Assignment
 	Lapsed      map[unit.ID]*Lapsed
 	Releases    map[unit.ID]*Release
+	Offsets     map[string]*Offsets
 	Sessions    map[string]*Session
 	Statuses    map[unit.ID]*Status
 	Plugins     []*Plugin
 	Replicas    map[string]*Replica
 	// LogLevels are loglevels; nil where none was ever set.
 	LogLevels *storev1.LogLevels
+}
+
+// Busy says, for people, why a connector is not quiet (DESIGN 4.9): which of its tasks is held by whom; empty
+// where it is quiet.
+func (s *Snapshot) Busy(connector string) string {
+	first, why := unit.ID{}, ""
+	say := func(u unit.ID, format string, args ...any) {
+		if u.Kind == unit.KindTask && u.Name == connector && (why == "" || unit.Compare(u, first) < 0) {
+			first, why = u, fmt.Sprintf(format, args...)
+		}
+	}
+	for u, a := range s.Assignments {
+		say(u, "%s is still held by executor %s", u, a.Value.GetExecutor())
+	}
+	for u, l := range s.Lapsed {
+		say(u, "the last instance of %s, at executor %s, has not been fenced yet", u, l.Value.GetExecutor())
+	}
+	for u := range s.Releases {
+		say(u, "the release of %s has not been taken yet", u)
+	}
+	return why
 }
 
 // FingerprintSize is the length of a task's fingerprint in bytes.

@@ -61,6 +61,14 @@ func (b *builder) apply(e Event) error {
 		return set(b, kind, &b.snap.Connectors, name, e, &storev1.Connector{}, func(v *storev1.Connector) *state.Connector {
 			return &state.Connector{Name: name, Incarnation: e.CreateRevision, ModRevision: e.ModRevision, Value: v}
 		})
+	case "offsets":
+		name, err := url.PathUnescape(rest)
+		if err != nil {
+			return fmt.Errorf("store: %s: %w", e.Key, err)
+		}
+		return set(b, kind, &b.snap.Offsets, name, e, &storev1.Offsets{}, func(v *storev1.Offsets) *state.Offsets {
+			return &state.Offsets{Connector: name, ModRevision: e.ModRevision, Value: v}
+		})
 	case "sessions":
 		id, err := url.PathUnescape(rest)
 		if err != nil {

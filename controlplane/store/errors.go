@@ -22,6 +22,10 @@ var (
 	ErrSuperseded = errors.New("store: a newer stream owns the session")
 	// ErrPlanStale: the plan is for another incarnation, config or planner, or the target is STOPPED. Drop it.
 	ErrPlanStale = errors.New("store: the plan does not match what is there now")
+	// ErrOffsetsBusy: the connector has changed, or another request alters its offsets. Look again.
+	ErrOffsetsBusy = errors.New("store: the connector or its request to alter offsets is another now")
+	// ErrOffsetsStale: nobody waits for this result any more, or another executor holds the unit. Drop it.
+	ErrOffsetsStale = errors.New("store: the request to alter offsets is not this holder's any more")
 	// ErrNotLeader: the guard's key is gone. Stop leading.
 	ErrNotLeader = errors.New("store: not the leader any more")
 	// ErrTooLarge: a config or task set is above its limit. The message names it.

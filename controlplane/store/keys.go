@@ -24,6 +24,7 @@ func (k keys) assignment(u unit.ID) string  { return k.root + "assignments/" + u
 func (k keys) lapsed(u unit.ID) string      { return k.root + "lapsed/" + unitKey(u) }
 func (k keys) release(u unit.ID) string     { return k.root + "releases/" + unitKey(u) }
 func (k keys) status(u unit.ID) string      { return k.root + "status/" + unitKey(u) }
+func (k keys) offsets(name string) string   { return k.root + "offsets/" + url.PathEscape(name) }
 func (k keys) era() string                  { return k.root + "era" }
 func (k keys) logLevels() string            { return k.root + "loglevels" }
 

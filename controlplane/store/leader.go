@@ -154,6 +154,8 @@ func (s *Store) step(view *state.Snapshot, a state.Action) (step, error) {
 		return deletion(s.keys.lapsed(a.Unit), a.Mod), nil
 	case state.ConsumeRelease:
 		return s.consume(a)
+	case state.DropOffsets:
+		return s.dropOffsets(a.Connector, a.Mod), nil
 	case state.PutStatus:
 		key := s.keys.status(a.Unit)
 		op, err := put(key, a.Value, 0)
@@ -182,6 +184,19 @@ func (s *Store) grant(a state.Grant) (step, error) {
 			{s.keys.session(a.Value.GetSession()), ModRevision, a.SessionMod},
 		},
 		ops: []Op{op},
+	}
+	if a.Offsets != nil {
+		key, v := s.keys.offsets(a.Offsets.Connector), a.Offsets.Value
+		st.compares = append(st.compares, Compare{s.keys.connector(a.Offsets.Connector), ModRevision, a.ConnectorMod}, Compare{key, ModRevision, a.Offsets.ModRevision})
+		if !v.GetStarted() {
+			v = proto.CloneOf(v)
+			v.Started = true
+			op, err := put(key, v, 0)
+			if err != nil {
+				return step{}, err
+			}
+			st.ops = append(st.ops, op)
+		}
 	}
 	if a.LapsedMod != 0 {
 		st.ops = append(st.ops, Op{Key: s.keys.lapsed(a.Unit), Delete: true})

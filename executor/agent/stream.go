@@ -365,7 +365,8 @@ func (a *Agent) desired(ctx context.Context, d *sluicev1.DesiredDelta) {
 			continue // it was released, and the set does not know yet
 		}
 		a.wanted[id] = u
-		want = append(want, supervisor.Desired{Spec: specOf(id, u), Target: u.GetTargetState(), Release: u.GetRelease()})
+		want = append(want, supervisor.Desired{Spec: specOf(id, u), Target: u.GetTargetState(), Release: u.GetRelease(),
+			Deleted: u.GetRelease() == sluicev1.ReleaseMode_RELEASE_MODE_LEAVE && u.GetConnectorConfig() == nil})
 	}
 	for _, name := range d.GetRemoved() {
 		if id, err := unit.Parse(name); err == nil {
@@ -412,7 +413,7 @@ func specOf(id unit.ID, u *sluicev1.DesiredUnit) supervisor.Spec {
 	return supervisor.Spec{Unit: id, Epoch: epochOf(u.GetEpoch()), Class: class,
 		ConnectorConfig: mapOf(u.GetConnectorConfig()), TaskConfig: mapOf(u.GetTaskConfig()), Generation: u.GetConfigGeneration(),
 		Incarnation: u.GetIncarnation(), TaskSet: u.GetTaskSet(), TaskCount: int(u.GetTaskCount()), Fingerprint: u.GetFingerprint(),
-		Restart: u.GetRestart(), PredecessorUnfenced: u.GetPredecessorUnfenced()}
+		Restart: u.GetRestart(), Offsets: u.GetOffsets(), PredecessorUnfenced: u.GetPredecessorUnfenced()}
 }
 
 // mapOf is a config as a map; nulls are left out.
@@ -469,6 +470,13 @@ func (a *Agent) complete(ctx context.Context, session, id string, res *sluicev1.
 func (a *Agent) WatchMirror(ctx context.Context, e lease.Epoch) (grpc.ServerStreamingClient[sluicev1.WatchMirrorResponse], error) {
 	id, _ := a.Session()
 	return a.client.WatchMirror(ctx, &sluicev1.WatchMirrorRequest{Session: id, Epoch: epochTo(e)})
+}
+
+// CompleteOffsets says what a request to alter offsets came to.
+func (a *Agent) CompleteOffsets(ctx context.Context, connector string, e lease.Epoch, id string, r *sluicev1.OffsetsResult) error {
+	session, _ := a.Session()
+	_, err := a.client.CompleteOffsets(ctx, &sluicev1.CompleteOffsetsRequest{Session: session, Connector: connector, Epoch: epochTo(e), Id: id, Result: r})
+	return err
 }
 
 // SubmitPlan hands a plan over, in chunks of about 256 KiB.

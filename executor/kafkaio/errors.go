@@ -20,6 +20,10 @@ var (
 	ErrUnknownTopic = errors.New("kafka: topic does not exist")
 	// ErrTopicExists says that a topic exists already.
 	ErrTopicExists = errors.New("kafka: topic exists already")
+	// ErrGroupActive says that a group has members, so that nobody else may change its offsets.
+	ErrGroupActive = errors.New("kafka: the group has members")
+	// ErrUnknownGroup says that a group does not exist.
+	ErrUnknownGroup = errors.New("kafka: group does not exist")
 	// ErrTopicSettings says that an internal topic exists with settings that would lose data.
 	ErrTopicSettings = errors.New("kafka: topic has the wrong settings")
 	// ErrTimeout says that Kafka did not answer in time.
@@ -52,6 +56,13 @@ func (e *Error) Is(target error) bool {
 	case ErrUnknownTopic:
 		c := kafka.ErrorCode(e.Code)
 		return c == kafka.ErrUnknownTopicOrPart || c == kafka.ErrUnknownTopic || c == kafka.ErrUnknownPartition
+	case ErrGroupActive:
+		switch kafka.ErrorCode(e.Code) {
+		case kafka.ErrNonEmptyGroup, kafka.ErrUnknownMemberID, kafka.ErrGroupSubscribedToTopic:
+			return true
+		}
+	case ErrUnknownGroup:
+		return kafka.ErrorCode(e.Code) == kafka.ErrGroupIDNotFound
 	case ErrTopicExists:
 		return kafka.ErrorCode(e.Code) == kafka.ErrTopicAlreadyExists
 	case ErrTimeout:

@@ -34,6 +34,18 @@ typedef struct {
 		char pad[64];
 	} u;
 } vu_t;
+typedef struct {
+	char *topic;
+	int32_t partition;
+	int64_t offset;
+	void *metadata;
+	size_t metadata_size;
+	void *opaque;
+	int err;
+	void *private_;
+} part_t;
+typedef struct { int cnt, size; part_t *elems; } parts_t;
+enum { OP_DELETE_OFFSETS = 8, TIMED_OUT = -185 };
 enum { V_RKT = 2, V_PARTITION, V_VALUE, V_KEY, V_OPAQUE, V_MSGFLAGS, V_TIMESTAMP, V_HEADER, V_HEADERS };
 enum { F_COPY = 2, F_PARTITION = 8, QUEUE_FULL = -184, EVENT_DR = 1, EVENT_LOG = 4 };
 
@@ -70,6 +82,19 @@ WEAK const char *rd_kafka_event_error_string(void *e);
 WEAK int rd_kafka_event_log(void *e, const char **fac, const char **str, int *level);
 WEAK size_t rd_kafka_event_message_array(void *e, const msg_t **m, size_t n);
 WEAK void rd_kafka_event_destroy(void *e);
+WEAK void *rd_kafka_topic_partition_list_new(int size);
+WEAK void *rd_kafka_topic_partition_list_add(void *list, const char *topic, int32_t partition);
+WEAK void rd_kafka_topic_partition_list_destroy(void *list);
+WEAK void *rd_kafka_DeleteConsumerGroupOffsets_new(const char *group, const void *list);
+WEAK void rd_kafka_DeleteConsumerGroupOffsets_destroy(void *del);
+WEAK void rd_kafka_DeleteConsumerGroupOffsets(void *rk, void **del, size_t n, const void *options, void *q);
+WEAK const void *rd_kafka_event_DeleteConsumerGroupOffsets_result(void *e);
+WEAK const void **rd_kafka_DeleteConsumerGroupOffsets_result_groups(const void *res, size_t *n);
+WEAK const void *rd_kafka_group_result_error(const void *group);
+WEAK const parts_t *rd_kafka_group_result_partitions(const void *group);
+WEAK void *rd_kafka_AdminOptions_new(void *rk, int op);
+WEAK int rd_kafka_AdminOptions_set_request_timeout(void *options, int ms, char *why, size_t n);
+WEAK void rd_kafka_AdminOptions_destroy(void *options);
 
 // out_t is a message to produce; its bytes are in one buffer at at: key, value, headers.
 typedef struct {
@@ -265,6 +290,37 @@ static void forward(void *rk, const char *topic, int32_t partition, void *to) {
 	rd_kafka_queue_forward(q, to);
 	rd_kafka_queue_destroy(q);
 }
+// delete_offsets forgets the committed offsets of a group's partitions and returns the first error. confluent-kafka-go has no call for it.
+static int delete_offsets(void *rk, const char *group, const char **topics, const int32_t *partitions, int n, int timeout_ms) {
+	void *list = rd_kafka_topic_partition_list_new(n);
+	for (int i = 0; i < n; i++) rd_kafka_topic_partition_list_add(list, topics[i], partitions[i]);
+	void *del = rd_kafka_DeleteConsumerGroupOffsets_new(group, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	void *opts = rd_kafka_AdminOptions_new(rk, OP_DELETE_OFFSETS);
+	char why[256];
+	rd_kafka_AdminOptions_set_request_timeout(opts, timeout_ms, why, sizeof why);
+	void *q = rd_kafka_queue_new(rk);
+	rd_kafka_DeleteConsumerGroupOffsets(rk, &del, 1, opts, q);
+	void *e = rd_kafka_queue_poll(q, timeout_ms + 1000);
+	int code = TIMED_OUT;
+	if (e) {
+		code = rd_kafka_event_error(e);
+		const void *res = code ? NULL : rd_kafka_event_DeleteConsumerGroupOffsets_result(e);
+		size_t groups = 0;
+		const void **g = res ? rd_kafka_DeleteConsumerGroupOffsets_result_groups(res, &groups) : NULL;
+		for (size_t i = 0; i < groups && !code; i++) {
+			const void *gerr = rd_kafka_group_result_error(g[i]);
+			if (gerr) { code = rd_kafka_error_code(gerr); break; }
+			const parts_t *p = rd_kafka_group_result_partitions(g[i]);
+			for (int j = 0; p && j < p->cnt && !code; j++) code = p->elems[j].err;
+		}
+		rd_kafka_event_destroy(e);
+	}
+	rd_kafka_queue_destroy(q);
+	rd_kafka_AdminOptions_destroy(opts);
+	rd_kafka_DeleteConsumerGroupOffsets_destroy(del);
+	return code;
+}
 static void *event(void *q) { return rd_kafka_queue_poll(q, 0); }
 static int event_type(void *e) { return rd_kafka_event_type(e); }
 static int event_error(void *e) { return rd_kafka_event_error(e); }
@@ -342,6 +398,20 @@ func forward(rk ptr, tp TopicPartition, to ptr) {
 	c := C.CString(tp.Topic)
 	defer C.free(ptr(c))
 	C.forward(rk, c, C.int32_t(tp.Partition), to)
+}
+
+// nativeDeleteOffsets forgets offsets of a group and returns the first error's code.
+func nativeDeleteOffsets(rk ptr, group string, tps []TopicPartition, ms int) int32 {
+	g := C.CString(group)
+	defer C.free(ptr(g))
+	names := (**C.char)(C.calloc(C.size_t(len(tps)), C.size_t(unsafe.Sizeof(uintptr(0)))))
+	defer C.free(ptr(names))
+	list, partitions := unsafe.Slice(names, len(tps)), make([]C.int32_t, len(tps))
+	for i, tp := range tps {
+		list[i], partitions[i] = C.CString(tp.Topic), C.int32_t(tp.Partition)
+		defer C.free(ptr(list[i]))
+	}
+	return int32(C.delete_offsets(rk, g, names, unsafe.SliceData(partitions), C.int(len(tps)), C.int(ms)))
 }
 
 // nativeProduce hands descs over; buf has their bytes and rkts their topics.

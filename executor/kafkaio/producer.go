@@ -362,3 +362,30 @@ func (closer) close(f func()) error {
 	defer cancel()
 	return g.Stop(ctx)
 }
+
+// Deliver produces messages and waits until all of them are acknowledged, or ctx ends. The first error among them is
+// returned. Nobody else may take the producer's reports meanwhile.
+func Deliver(ctx context.Context, p *Producer, msgs []Message) error {
+	buf := make([]Report, 100)
+	var failed error
+	for left := len(msgs); left > 0; {
+		n, err := p.Produce(msgs)
+		if err != nil && !errors.Is(err, ErrQueueFull) {
+			return err
+		}
+		msgs = msgs[n:]
+		if n, err = p.Reports(ctx, 100*time.Millisecond, buf); err != nil {
+			return err
+		}
+		left -= n
+		for _, r := range buf[:n] {
+			if r.Err != nil && failed == nil {
+				failed = r.Err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return failed
+}

@@ -2,6 +2,7 @@ package kafkaio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -30,33 +31,12 @@ type ReadOptions struct {
 // record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group. It returns
 // where the next reading may begin, by partition: a From for it. A partition without records has no such place.
 func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) (map[int32]int64, error) {
-	if opts.Isolation == "" {
-		opts.Isolation = "read_committed"
-	}
-	if opts.Progress <= 0 {
-		opts.Progress = 30 * time.Second
-	}
-	conf, err := configMap(RoleConsumer, client, "", nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range []string{"group.instance.id"} {
-		delete(conf, k)
-	}
-	conf["group.id"] = "sluice-reader" // never joined: confluent-kafka-go asks for one
-	conf["isolation.level"], conf["auto.offset.reset"], conf["enable.partition.eof"] = opts.Isolation, "earliest", "true"
-	// An empty partition's end is told by an empty answer: with the default the broker keeps that back for half a second,
-	// and a source waits for it before its first record (measured on 25 partitions: 1.07 s so, 0.09 s with this).
-	conf["fetch.wait.max.ms"] = 10
 	var c consumer
-	if err := c.open(conf, 1000, opts.Logger); err != nil {
+	open, err := c.reader(ctx, client, topic, &opts, true)
+	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = c.shut() }()
-	open, err := c.begin(ctx, topic, opts)
-	if err != nil {
-		return nil, err
-	}
 	next := maps.Clone(opts.From)
 	if next == nil {
 		next = map[int32]int64{}
@@ -96,6 +76,65 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 		}
 	}
 	return next, nil
+}
+
+// Follow reads every record of a topic as ReadToEnd does, and goes on with those that come, until ctx ends: then it
+// returns nil. An error of fn ends it too, and one of the client that does not heal by itself.
+func Follow(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) error {
+	var c consumer
+	if _, err := c.reader(ctx, client, topic, &opts, false); err != nil {
+		return err
+	}
+	defer func() { _ = c.shut() }()
+	var b Batch
+	for ctx.Err() == nil {
+		if err := c.serve(); err != nil {
+			return fmt.Errorf("following topic %q: %w", topic, err)
+		}
+		if err := c.take(&b); err != nil {
+			return err
+		}
+		for i := range b.Records {
+			if err := fn(b.Records[i]); err != nil {
+				return err
+			}
+		}
+		if len(b.Records) == 0 {
+			c.wake.wait(ctx, time.Second)
+		}
+	}
+	return nil
+}
+
+// reader opens a consumer without a group on all partitions of a topic. toEnd: c is told of each one's end.
+func (c *consumer) reader(ctx context.Context, client Client, topic string, opts *ReadOptions, toEnd bool) (map[int32]bool, error) {
+	if opts.Isolation == "" {
+		opts.Isolation = "read_committed"
+	}
+	if opts.Progress <= 0 {
+		opts.Progress = 30 * time.Second
+	}
+	conf, err := configMap(RoleConsumer, client, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	delete(conf, "group.instance.id")
+	conf["group.id"] = "sluice-reader" // never joined: confluent-kafka-go asks for one
+	conf["isolation.level"], conf["auto.offset.reset"] = opts.Isolation, "earliest"
+	if toEnd {
+		conf["enable.partition.eof"] = "true"
+		// An empty partition's end is told by an empty answer: with the default the broker keeps that back for half a second,
+		// and a source waits for it before its first record (measured on 25 partitions: 1.07 s so, 0.09 s with this).
+		conf["fetch.wait.max.ms"] = 10
+	}
+	if err := c.open(conf, 1000, opts.Logger); err != nil {
+		return nil, err
+	}
+	open, err := c.begin(ctx, topic, *opts)
+	if err != nil {
+		return nil, errors.Join(err, c.shut())
+	}
+	return open, nil
 }
 
 func overdue(open map[int32]bool, moved map[int32]time.Duration, before time.Duration) (late []int32) {

@@ -162,6 +162,7 @@ func (t *task) put() error {
 		if err := t.stage.Convert(ctx, &t.batch, &t.out); err != nil {
 			return err
 		}
+		t.uses()
 		return t.sink.Put(ctx, &t.out)
 	})
 	switch {
@@ -187,6 +188,20 @@ func (t *task) put() error {
 	}
 	t.batch.Records = t.batch.Records[:0]
 	return nil
+}
+
+// uses tells of the topics of a batch: the record of them may have been reset.
+func (t *task) uses() {
+	if t.deps.ActiveTopic == nil {
+		return
+	}
+	last := ""
+	for i := range t.batch.Records {
+		if topic := t.batch.Records[i].Topic; topic != last {
+			last = topic
+			t.deps.ActiveTopic(t.spec.Unit.Name, t.spec.Unit.Task, topic)
+		}
+	}
 }
 
 // hold pauses everything while the task is paused or keeps a batch, and undoes it.

@@ -73,11 +73,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	}
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	var used func(string)
-	if f.deps.ActiveTopic != nil {
-		used = func(topic string) { f.deps.ActiveTopic(spec.Unit.Name, spec.Unit.Task, topic) }
-	}
-	t.stage = stage.NewSink(conv, stage.NewOperator(policy, f.deps.Clock, log), used)
+	t.stage = stage.NewSink(conv, stage.NewOperator(policy, f.deps.Clock, log), nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	return t, nil
@@ -130,10 +126,7 @@ func membership(client kafkaio.Client, cluster string, u unit.ID, conf map[strin
 		}
 		delete(own, k)
 	}
-	c := kafkaio.ConsumerConfig{Client: own, Group: "connect-" + u.Name, InstanceID: cluster + "-" + u.Name + "-" + strconv.Itoa(u.Task), Logger: log}
-	if g := own["group.id"]; g != "" && conf["consumer.override.group.id"] != "" {
-		c.Group = g
-	}
+	c := kafkaio.ConsumerConfig{Client: own, Group: Group(u.Name, conf), InstanceID: cluster + "-" + u.Name + "-" + strconv.Itoa(u.Task), Logger: log}
 	delete(own, "group.id")
 	for _, name := range strings.Split(conf["topics"], ",") {
 		if name = strings.TrimSpace(name); name != "" {
@@ -145,6 +138,14 @@ func membership(client kafkaio.Client, cluster string, u unit.ID, conf map[strin
 		return c, fmt.Errorf("%w: Must configure one of topics or topics.regex", ErrConfig)
 	}
 	return c, nil
+}
+
+// Group is the consumer group of a sink connector.
+func Group(connector string, conf map[string]string) string {
+	if g := conf["consumer.override.group.id"]; g != "" {
+		return g
+	}
+	return "connect-" + connector
 }
 
 // Fence takes the place of a sink task's member and leaves the group: an older instance can do nothing any more.

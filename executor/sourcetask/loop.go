@@ -43,6 +43,7 @@ type loop struct {
 	writer   *lane.Lane // offset writes
 	batch    *connectors.SourceBatch
 	out      stage.Outgoing
+	used     map[string]bool   // the topics of a batch
 	rest     []kafkaio.Message // of out, not handed over yet
 	ledger   Ledger
 	producer Producer
@@ -81,7 +82,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer t.writer.Close()
-	t.batch = connectors.NewSourceBatch(maxBatch)
+	t.batch, t.used = connectors.NewSourceBatch(maxBatch), map[string]bool{}
 	t.acts = history.Acts(t.log)
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
 	since := t.deps.Clock.Boot()
@@ -245,15 +246,30 @@ func (t *task) returned(err error) error {
 
 // take puts the converted batch into the ledger and begins to hand it over.
 func (t *task) take() error {
+	clear(t.used)
+	last := ""
 	for i := range t.out.Messages {
 		m := &t.out.Marks[i]
 		t.out.Messages[i].Seq = t.ledger.Add(m.Partition, m.Offset, m.Size)
+		if topic := t.out.Messages[i].Topic; topic != last {
+			last = topic
+			t.uses(topic)
+		}
 	}
 	t.rest = t.out.Messages
 	if len(t.rest) == 0 || !t.mayAct() {
 		return nil
 	}
 	return t.produce()
+}
+
+// uses tells of a topic once a batch: the record of it may have been reset.
+func (t *task) uses(topic string) {
+	if t.deps.ActiveTopic == nil || t.used[topic] {
+		return
+	}
+	t.used[topic] = true
+	t.deps.ActiveTopic(t.spec.Unit.Name, t.spec.Unit.Task, topic)
 }
 
 // produce hands over as much as the producer takes.

@@ -108,9 +108,6 @@ func (t *task) topic(ctx context.Context, topic string) error {
 			break
 		}
 	}
-	if t.deps.ActiveTopic != nil {
-		t.deps.ActiveTopic(t.spec.Unit.Name, t.spec.Unit.Task, topic)
-	}
 	return nil
 }
 

@@ -78,6 +78,9 @@ func (s *slot) run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return nil
 			}
+			if want.Deleted && s.sup.cfg.Deleted != nil && s.id.Kind == unit.KindTask {
+				s.sup.cfg.Deleted(ctx, s.id)
+			}
 			if s.leave(want) {
 				s.record(want.Spec, history.Released, slog.String("outcome", outcome.String()))
 				s.sup.control.Released(Released{Unit: s.id, Epoch: want.Spec.Epoch, Outcome: outcome, PredecessorUnfenced: want.Spec.PredecessorUnfenced})
@@ -155,10 +158,10 @@ func same(a, b Spec) bool {
 	if a.Epoch != b.Epoch || a.Restart != b.Restart || a.Incarnation != b.Incarnation {
 		return false
 	}
-	if a.Unit.Kind == unit.KindTask {
-		return string(a.Fingerprint) == string(b.Fingerprint)
+	if string(a.Fingerprint) != string(b.Fingerprint) { // of a task what it runs from, of an offsets: unit its request
+		return false
 	}
-	return a.Generation == b.Generation
+	return a.Unit.Kind == unit.KindTask || a.Generation == b.Generation
 }
 
 func (s *slot) startable(want *Desired) bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/unit"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
 // Spec is what an instance is made of. It does not change during the instance's life.
@@ -16,7 +17,7 @@ type Spec struct {
 	Class unit.Class
 	// ConnectorConfig is the connector's; for a task the one that its task set was planned from.
 	ConnectorConfig map[string]string
-	// TaskConfig is the task's own, as the plugin planned it; nil for a planner.
+	// TaskConfig is the task's own, as the plugin planned it; nil for other units.
 	TaskConfig map[string]string
 	// Generation counts the connector's configs, Incarnation tells connectors of one name apart.
 	Generation, Incarnation int64
@@ -25,6 +26,8 @@ type Spec struct {
 	TaskCount int
 	// Fingerprint is equal for tasks that need no restart when one becomes the other.
 	Fingerprint []byte
+	// Offsets is what an offsets: unit is to alter; nil where nobody waits for it any more.
+	Offsets *sluicev1.OffsetsRequest
 	// Restart counts the restarts that users asked for.
 	Restart uint64
 	// PredecessorUnfenced says that an instance of another executor may still be alive: call Env.Fenced once

@@ -20,6 +20,8 @@ type Desired struct {
 	Target sluicev1.TargetState
 	// Release is not zero where the unit is to be given back.
 	Release sluicev1.ReleaseMode
+	// Deleted says that it is given back because its connector is no more.
+	Deleted bool
 }
 
 // Status is the state of a unit, as the control plane is told.
@@ -68,6 +70,9 @@ type Config struct {
 	Fenced func(err error) bool
 	// Version is the version of a unit's plugin.
 	Version func(s Spec) string
+	// Deleted, where it is set, is called before a task of a deleted connector is reported as released, once it has
+	// stopped. It has to be quick.
+	Deleted func(ctx context.Context, u unit.ID)
 	// StopTimeout is what an instance has for stopping (task.shutdown.graceful.timeout.ms); it is left behind
 	// two seconds after it.
 	StopTimeout time.Duration

@@ -21,7 +21,7 @@ const maxBody = 2 << 20
 const createClass = "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest"
 
 // decodeBody reads one JSON body into what grpc-gateway asks for: the request of POST /connectors, the config of a PUT
-// or PATCH, the level of a logger; and proto JSON into what Kafka Connect does not have.
+// or PATCH, what is to become of offsets, the level of a logger; and proto JSON into what Kafka Connect does not have.
 func decodeBody(r io.Reader, v any) error {
 	body, err := io.ReadAll(r)
 	if err != nil {
@@ -32,6 +32,8 @@ func decodeBody(r io.Reader, v any) error {
 	switch v := v.(type) {
 	case *sluicev1.CreateConnectorRequest:
 		err = decodeCreate(d, v)
+	case *sluicev1.AlterConnectorOffsetsRequest:
+		err = decodeOffsets(d, v)
 	case **sluicev1.Config:
 		*v, err = decodeConfig(d)
 	case **string:

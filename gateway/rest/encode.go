@@ -121,13 +121,22 @@ func shapeOf(v any) (shape any, known bool) {
 			out = append(out, taskInfo{taskID{t.GetId().GetConnector(), t.GetId().GetTask()}, configJSON{t.GetConfig()}})
 		}
 		return out, true
+	case *sluicev1.GetConnectorOffsetsResponse:
+		return offsetsShape(v.GetOffsets()), true
+	case *sluicev1.AlterConnectorOffsetsResponse:
+		return message{v.GetMessage()}, true
+	case *sluicev1.ResetConnectorOffsetsResponse:
+		return message{v.GetMessage()}, true
+	case *sluicev1.GetConnectorTopicsResponse:
+		return topicsShape(v), true
 	case *sluicev1.RestartConnectorResponse:
 		if v.GetStatus() == nil {
 			return nil, true
 		}
 		return statusShape(v.GetStatus()), true
 	case *sluicev1.DeleteConnectorResponse, *sluicev1.PauseConnectorResponse, *sluicev1.ResumeConnectorResponse,
-		*sluicev1.StopConnectorResponse, *sluicev1.RestartTaskResponse:
+		*sluicev1.StopConnectorResponse, *sluicev1.RestartTaskResponse,
+		*sluicev1.ResetConnectorTopicsResponse:
 		return nil, true
 	case *sluicev1.ListPluginsResponse:
 		out := make([]plugin, 0, len(v.GetPlugins()))

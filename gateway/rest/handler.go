@@ -249,7 +249,7 @@ func onResponse(ctx context.Context, w http.ResponseWriter, m proto.Message) err
 		} else {
 			bodyless(w, http.StatusNoContent)
 		}
-	case *sluicev1.PauseConnectorResponse, *sluicev1.ResumeConnectorResponse:
+	case *sluicev1.PauseConnectorResponse, *sluicev1.ResumeConnectorResponse, *sluicev1.ResetConnectorTopicsResponse:
 		bodyless(w, http.StatusAccepted)
 	case *sluicev1.StopConnectorResponse, *sluicev1.DeleteConnectorResponse, *sluicev1.RestartTaskResponse:
 		bodyless(w, http.StatusNoContent)

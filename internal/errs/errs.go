@@ -47,7 +47,16 @@ const (
 	PlanStale           Reason = "plan.stale"
 	SessionLapsed       Reason = "session.lapsed"
 	NotHolder           Reason = "unit.not_holder"
-	Internal            Reason = "internal"
+	// Kafka Connect answers the first of these and bad offsets with its own texts.
+	OffsetsNotStopped  Reason = "offsets.not_stopped"
+	OffsetsInvalid     Reason = "offsets.invalid"
+	OffsetsUnsupported Reason = "offsets.unsupported"
+	OffsetsGroupActive Reason = "offsets.group_active"
+	OffsetsFailed      Reason = "offsets.failed"
+	OffsetsTooLarge    Reason = "offsets.too_large"
+	OffsetsTimeout     Reason = "offsets.timeout"
+	TopicsDisabled     Reason = "topics.disabled"
+	Internal           Reason = "internal"
 )
 
 // Codes are the codes of a reason.
@@ -81,15 +90,23 @@ var table = map[Reason]Codes{
 	NoExecutor:          {codes.Unavailable, 503},
 	NoExecutorForPlugin: {codes.Unavailable, 503},
 	// Kafka Connect answers 500 to a request that timed out.
-	ExecutorTimeout:  {codes.Unavailable, 500},
-	KafkaUnavailable: {codes.Unavailable, 503},
-	StoreUnavailable: {codes.Unavailable, 503},
-	StoreFull:        {codes.ResourceExhausted, 503},
-	Conflict:         {codes.Aborted, 409},
-	PlanStale:        {codes.FailedPrecondition, 409},
-	SessionLapsed:    {codes.FailedPrecondition, 409},
-	NotHolder:        {codes.PermissionDenied, 403},
-	Internal:         {codes.Internal, 500},
+	ExecutorTimeout:    {codes.Unavailable, 500},
+	KafkaUnavailable:   {codes.Unavailable, 503},
+	StoreUnavailable:   {codes.Unavailable, 503},
+	StoreFull:          {codes.ResourceExhausted, 503},
+	Conflict:           {codes.Aborted, 409},
+	PlanStale:          {codes.FailedPrecondition, 409},
+	SessionLapsed:      {codes.FailedPrecondition, 409},
+	NotHolder:          {codes.PermissionDenied, 403},
+	OffsetsNotStopped:  {codes.FailedPrecondition, 400},
+	OffsetsInvalid:     {codes.InvalidArgument, 400},
+	OffsetsUnsupported: {codes.FailedPrecondition, 400},
+	OffsetsGroupActive: {codes.Aborted, 500},
+	OffsetsFailed:      {codes.Internal, 500},
+	OffsetsTooLarge:    {codes.InvalidArgument, 400},
+	OffsetsTimeout:     {codes.Unavailable, 503},
+	TopicsDisabled:     {codes.PermissionDenied, 403},
+	Internal:           {codes.Internal, 500},
 }
 
 // Lookup returns a reason's codes; those of Internal for one that is not registered.

@@ -73,6 +73,7 @@ func connectors(o *options) *cobra.Command {
 		}),
 		restart(o),
 	)
+	c.AddCommand(offsets(o)...)
 	return c
 }
 

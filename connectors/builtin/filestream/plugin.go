@@ -1,6 +1,8 @@
 package filestream
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -83,11 +85,47 @@ type sourceConnector struct {
 	env env
 }
 
+// AlterOffsets implements connectors.SourceOffsetsAlterer, with the checks and texts of Kafka's connector. Whether a
+// position fits the file is for the task to see.
+func (c *sourceConnector) AlterOffsets(_ context.Context, config map[string]string, changes []connectors.SourceOffsetChange) (bool, error) {
+	if config[fileKey] == "" {
+		return false, fmt.Errorf("Offsets cannot be modified if the '%s' configuration is unspecified. This is because stdin is used for input and offsets are not tracked.", fileKey)
+	}
+	for _, c := range changes {
+		if c.Offset == nil {
+			continue // whatever is there may be cleaned up
+		}
+		position, ok := c.Offset[positionField]
+		if !ok {
+			return false, fmt.Errorf("Offset objects should either be null or contain the key '%s'", positionField)
+		}
+		n, ok := position.(int64)
+		if !ok {
+			return false, fmt.Errorf("The value for the '%s' key in the offset is expected to be a Long value", positionField)
+		}
+		if n < 0 {
+			return false, fmt.Errorf("The value for the '%s' key in the offset should be a non-negative value", positionField)
+		}
+		if c.Partition == nil {
+			return false, fmt.Errorf("Partition objects cannot be null")
+		}
+		if _, ok := c.Partition[filenameField]; !ok {
+			return false, fmt.Errorf("Partition objects should contain the key '%s'", filenameField)
+		}
+	}
+	return true, nil
+}
+
 func (c *sourceConnector) NewTask() connectors.SourceTask { return &sourceTask{env: c.env} }
 
 type sinkConnector struct {
 	base.Connector
 	env env
+}
+
+// AlterOffsets implements connectors.SinkOffsetsAlterer: the connector keeps no offsets elsewhere.
+func (c *sinkConnector) AlterOffsets(context.Context, map[string]string, map[connectors.TopicPartition]*int64) (bool, error) {
+	return true, nil
 }
 
 func (c *sinkConnector) NewTask() connectors.SinkTask { return &sinkTask{env: c.env} }

@@ -50,6 +50,9 @@ func Run(t *testing.T, b store.Backend) {
 		"Sessions_OfAnEarlierLifeCanAllBeDeleted":        deleteSessions,
 		"Update_WithNothingToWriteWritesNothing":         updateNothing,
 		"Lapse_OnlyOnceTheSessionIsGone":                 lapse,
+		"Offsets_OneRequestAtATimeOfWhatWasSeen":         offsetsRequested,
+		"Offsets_AreGrantedForWhatWasSeenAlone":          offsetsGranted,
+		"Offsets_OnlyTheHolderSaysWhatTheyCameTo":        offsetsCompleted,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newEnv(t, b)) })
 	}

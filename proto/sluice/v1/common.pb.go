@@ -833,6 +833,126 @@ func (x *ConfigInfo) GetValue() *ConfigValue {
 	return nil
 }
 
+// A partition and its offset, as JSON text: numbers keep their digits (google.protobuf.Struct would make
+// doubles of them).
+type PartitionOffset struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A JSON object; absent is null.
+	Partition *string `protobuf:"bytes,1,opt,name=partition,proto3,oneof" json:"partition,omitempty"`
+	// A JSON object; absent is null: no offset.
+	Offset        *string `protobuf:"bytes,2,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartitionOffset) Reset() {
+	*x = PartitionOffset{}
+	mi := &file_sluice_v1_common_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartitionOffset) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartitionOffset) ProtoMessage() {}
+
+func (x *PartitionOffset) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_common_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartitionOffset.ProtoReflect.Descriptor instead.
+func (*PartitionOffset) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_common_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PartitionOffset) GetPartition() string {
+	if x != nil && x.Partition != nil {
+		return *x.Partition
+	}
+	return ""
+}
+
+func (x *PartitionOffset) GetOffset() string {
+	if x != nil && x.Offset != nil {
+		return *x.Offset
+	}
+	return ""
+}
+
+// What altering a connector's offsets came to.
+type OffsetsResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A registered reason where it failed, else empty: see internal/errs.
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Why it failed, for people.
+	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	// Whether the connector says that it has no offsets elsewhere. Kafka Connect's alterOffsets.
+	Complete      bool `protobuf:"varint,3,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OffsetsResult) Reset() {
+	*x = OffsetsResult{}
+	mi := &file_sluice_v1_common_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OffsetsResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OffsetsResult) ProtoMessage() {}
+
+func (x *OffsetsResult) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_common_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OffsetsResult.ProtoReflect.Descriptor instead.
+func (*OffsetsResult) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_common_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OffsetsResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OffsetsResult) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *OffsetsResult) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
 var File_sluice_v1_common_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_common_proto_rawDesc = "" +
@@ -886,7 +1006,17 @@ const file_sluice_v1_common_proto_rawDesc = "" +
 	"\n" +
 	"definition\x18\x01 \x01(\v2\x14.sluice.v1.ConfigKeyR\n" +
 	"definition\x12,\n" +
-	"\x05value\x18\x02 \x01(\v2\x16.sluice.v1.ConfigValueR\x05value*^\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.sluice.v1.ConfigValueR\x05value\"j\n" +
+	"\x0fPartitionOffset\x12!\n" +
+	"\tpartition\x18\x01 \x01(\tH\x00R\tpartition\x88\x01\x01\x12\x1b\n" +
+	"\x06offset\x18\x02 \x01(\tH\x01R\x06offset\x88\x01\x01B\f\n" +
+	"\n" +
+	"_partitionB\t\n" +
+	"\a_offset\"]\n" +
+	"\rOffsetsResult\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete*^\n" +
 	"\tUnitClass\x12\x1a\n" +
 	"\x16UNIT_CLASS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14UNIT_CLASS_EXCLUSIVE\x10\x01\x12\x1b\n" +
@@ -931,20 +1061,22 @@ func file_sluice_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sluice_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_sluice_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_sluice_v1_common_proto_goTypes = []any{
-	(UnitClass)(0),      // 0: sluice.v1.UnitClass
-	(TargetState)(0),    // 1: sluice.v1.TargetState
-	(State)(0),          // 2: sluice.v1.State
-	(ConnectorType)(0),  // 3: sluice.v1.ConnectorType
-	(PluginType)(0),     // 4: sluice.v1.PluginType
-	(*ConfigEntry)(nil), // 5: sluice.v1.ConfigEntry
-	(*Config)(nil),      // 6: sluice.v1.Config
-	(*Epoch)(nil),       // 7: sluice.v1.Epoch
-	(*Plugin)(nil),      // 8: sluice.v1.Plugin
-	(*ConfigKey)(nil),   // 9: sluice.v1.ConfigKey
-	(*ConfigValue)(nil), // 10: sluice.v1.ConfigValue
-	(*ConfigInfo)(nil),  // 11: sluice.v1.ConfigInfo
+	(UnitClass)(0),          // 0: sluice.v1.UnitClass
+	(TargetState)(0),        // 1: sluice.v1.TargetState
+	(State)(0),              // 2: sluice.v1.State
+	(ConnectorType)(0),      // 3: sluice.v1.ConnectorType
+	(PluginType)(0),         // 4: sluice.v1.PluginType
+	(*ConfigEntry)(nil),     // 5: sluice.v1.ConfigEntry
+	(*Config)(nil),          // 6: sluice.v1.Config
+	(*Epoch)(nil),           // 7: sluice.v1.Epoch
+	(*Plugin)(nil),          // 8: sluice.v1.Plugin
+	(*ConfigKey)(nil),       // 9: sluice.v1.ConfigKey
+	(*ConfigValue)(nil),     // 10: sluice.v1.ConfigValue
+	(*ConfigInfo)(nil),      // 11: sluice.v1.ConfigInfo
+	(*PartitionOffset)(nil), // 12: sluice.v1.PartitionOffset
+	(*OffsetsResult)(nil),   // 13: sluice.v1.OffsetsResult
 }
 var file_sluice_v1_common_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.Config.entries:type_name -> sluice.v1.ConfigEntry
@@ -967,13 +1099,14 @@ func file_sluice_v1_common_proto_init() {
 	file_sluice_v1_common_proto_msgTypes[0].OneofWrappers = []any{}
 	file_sluice_v1_common_proto_msgTypes[4].OneofWrappers = []any{}
 	file_sluice_v1_common_proto_msgTypes[5].OneofWrappers = []any{}
+	file_sluice_v1_common_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_common_proto_rawDesc), len(file_sluice_v1_common_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   7,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1804,6 +1804,493 @@ func (*RestartTaskResponse) Descriptor() ([]byte, []int) {
 	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{33}
 }
 
+// See GetConnectorOffsets.
+type GetConnectorOffsetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorOffsetsRequest) Reset() {
+	*x = GetConnectorOffsetsRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorOffsetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorOffsetsRequest) ProtoMessage() {}
+
+func (x *GetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
+func (*GetConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *GetConnectorOffsetsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// See GetConnectorOffsets.
+type GetConnectorOffsetsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The offsets. A sink's partition has `kafka_topic` and `kafka_partition`, its offset `kafka_offset`.
+	Offsets       []*PartitionOffset `protobuf:"bytes,1,rep,name=offsets,proto3" json:"offsets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorOffsetsResponse) Reset() {
+	*x = GetConnectorOffsetsResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorOffsetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorOffsetsResponse) ProtoMessage() {}
+
+func (x *GetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
+func (*GetConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *GetConnectorOffsetsResponse) GetOffsets() []*PartitionOffset {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+// See AlterConnectorOffsets.
+type AlterConnectorOffsetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is altered: at least one. Of equal partitions the last counts.
+	Offsets []*PartitionOffset `protobuf:"bytes,2,rep,name=offsets,proto3" json:"offsets,omitempty"`
+	// As in CreateConnectorRequest.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlterConnectorOffsetsRequest) Reset() {
+	*x = AlterConnectorOffsetsRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlterConnectorOffsetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlterConnectorOffsetsRequest) ProtoMessage() {}
+
+func (x *AlterConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlterConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
+func (*AlterConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AlterConnectorOffsetsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AlterConnectorOffsetsRequest) GetOffsets() []*PartitionOffset {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+func (x *AlterConnectorOffsetsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// See AlterConnectorOffsets.
+type AlterConnectorOffsetsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Kafka Connect's words for it: they say whether the connector may have offsets of its own elsewhere.
+	Message       string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlterConnectorOffsetsResponse) Reset() {
+	*x = AlterConnectorOffsetsResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlterConnectorOffsetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlterConnectorOffsetsResponse) ProtoMessage() {}
+
+func (x *AlterConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlterConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
+func (*AlterConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *AlterConnectorOffsetsResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// See ResetConnectorOffsets.
+type ResetConnectorOffsetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// As in CreateConnectorRequest.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetConnectorOffsetsRequest) Reset() {
+	*x = ResetConnectorOffsetsRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetConnectorOffsetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetConnectorOffsetsRequest) ProtoMessage() {}
+
+func (x *ResetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
+func (*ResetConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ResetConnectorOffsetsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResetConnectorOffsetsRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// See ResetConnectorOffsets.
+type ResetConnectorOffsetsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in AlterConnectorOffsetsResponse.
+	Message       string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetConnectorOffsetsResponse) Reset() {
+	*x = ResetConnectorOffsetsResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetConnectorOffsetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetConnectorOffsetsResponse) ProtoMessage() {}
+
+func (x *ResetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
+func (*ResetConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ResetConnectorOffsetsResponse) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// See GetConnectorTopics.
+type GetConnectorTopicsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorTopicsRequest) Reset() {
+	*x = GetConnectorTopicsRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorTopicsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorTopicsRequest) ProtoMessage() {}
+
+func (x *GetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorTopicsRequest.ProtoReflect.Descriptor instead.
+func (*GetConnectorTopicsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *GetConnectorTopicsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// See GetConnectorTopics.
+type GetConnectorTopicsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The topics, sorted.
+	Topics        []string `protobuf:"bytes,2,rep,name=topics,proto3" json:"topics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorTopicsResponse) Reset() {
+	*x = GetConnectorTopicsResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorTopicsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorTopicsResponse) ProtoMessage() {}
+
+func (x *GetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorTopicsResponse.ProtoReflect.Descriptor instead.
+func (*GetConnectorTopicsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *GetConnectorTopicsResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetConnectorTopicsResponse) GetTopics() []string {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
+
+// See ResetConnectorTopics.
+type ResetConnectorTopicsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetConnectorTopicsRequest) Reset() {
+	*x = ResetConnectorTopicsRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetConnectorTopicsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetConnectorTopicsRequest) ProtoMessage() {}
+
+func (x *ResetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetConnectorTopicsRequest.ProtoReflect.Descriptor instead.
+func (*ResetConnectorTopicsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ResetConnectorTopicsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// See ResetConnectorTopics.
+type ResetConnectorTopicsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResetConnectorTopicsResponse) Reset() {
+	*x = ResetConnectorTopicsResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResetConnectorTopicsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResetConnectorTopicsResponse) ProtoMessage() {}
+
+func (x *ResetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResetConnectorTopicsResponse.ProtoReflect.Descriptor instead.
+func (*ResetConnectorTopicsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{43}
+}
+
 // One connector of the answer.
 type ListConnectorsResponse_Connector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1819,7 +2306,7 @@ type ListConnectorsResponse_Connector struct {
 
 func (x *ListConnectorsResponse_Connector) Reset() {
 	*x = ListConnectorsResponse_Connector{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2318,7 @@ func (x *ListConnectorsResponse_Connector) String() string {
 func (*ListConnectorsResponse_Connector) ProtoMessage() {}
 
 func (x *ListConnectorsResponse_Connector) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +2368,7 @@ type ListTasksResponse_Task struct {
 
 func (x *ListTasksResponse_Task) Reset() {
 	*x = ListTasksResponse_Task{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1893,7 +2380,7 @@ func (x *ListTasksResponse_Task) String() string {
 func (*ListTasksResponse_Task) ProtoMessage() {}
 
 func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2520,32 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x12RestartTaskRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\x05R\x04task\"\x15\n" +
-	"\x13RestartTaskResponse2\xde\x0e\n" +
+	"\x13RestartTaskResponse\"0\n" +
+	"\x1aGetConnectorOffsetsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"S\n" +
+	"\x1bGetConnectorOffsetsResponse\x124\n" +
+	"\aoffsets\x18\x01 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\"\x87\x01\n" +
+	"\x1cAlterConnectorOffsetsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x124\n" +
+	"\aoffsets\x18\x02 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"9\n" +
+	"\x1dAlterConnectorOffsetsResponse\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"Q\n" +
+	"\x1cResetConnectorOffsetsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"9\n" +
+	"\x1dResetConnectorOffsetsResponse\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"/\n" +
+	"\x19GetConnectorTopicsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"H\n" +
+	"\x1aGetConnectorTopicsResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06topics\x18\x02 \x03(\tR\x06topics\"1\n" +
+	"\x1bResetConnectorTopicsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x1e\n" +
+	"\x1cResetConnectorTopicsResponse2\xa8\x14\n" +
 	"\x10ConnectorService\x12j\n" +
 	"\x0eListConnectors\x12 .sluice.v1.ListConnectorsRequest\x1a!.sluice.v1.ListConnectorsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/connectors\x12p\n" +
 	"\x0fCreateConnector\x12!.sluice.v1.CreateConnectorRequest\x1a\".sluice.v1.CreateConnectorResponse\"\x16\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/connectors\x12k\n" +
@@ -2049,7 +2561,12 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x0fResumeConnector\x12!.sluice.v1.ResumeConnectorRequest\x1a\".sluice.v1.ResumeConnectorResponse\"!\x82\xd3\xe4\x93\x02\x1b\x1a\x19/connectors/{name}/resume\x12s\n" +
 	"\rStopConnector\x12\x1f.sluice.v1.StopConnectorRequest\x1a .sluice.v1.StopConnectorResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x1a\x17/connectors/{name}/stop\x12\x7f\n" +
 	"\x10RestartConnector\x12\".sluice.v1.RestartConnectorRequest\x1a#.sluice.v1.RestartConnectorResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x1a/connectors/{name}/restart\x12}\n" +
-	"\vRestartTask\x12\x1d.sluice.v1.RestartTaskRequest\x1a\x1e.sluice.v1.RestartTaskResponse\"/\x82\xd3\xe4\x93\x02)\"'/connectors/{name}/tasks/{task}/restartB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"\vRestartTask\x12\x1d.sluice.v1.RestartTaskRequest\x1a\x1e.sluice.v1.RestartTaskResponse\"/\x82\xd3\xe4\x93\x02)\"'/connectors/{name}/tasks/{task}/restart\x12\x88\x01\n" +
+	"\x13GetConnectorOffsets\x12%.sluice.v1.GetConnectorOffsetsRequest\x1a&.sluice.v1.GetConnectorOffsetsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/connectors/{name}/offsets\x12\x91\x01\n" +
+	"\x15AlterConnectorOffsets\x12'.sluice.v1.AlterConnectorOffsetsRequest\x1a(.sluice.v1.AlterConnectorOffsetsResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*2\x1a/connectors/{name}/offsets\x12\x8e\x01\n" +
+	"\x15ResetConnectorOffsets\x12'.sluice.v1.ResetConnectorOffsetsRequest\x1a(.sluice.v1.ResetConnectorOffsetsResponse\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/connectors/{name}/offsets\x12\x84\x01\n" +
+	"\x12GetConnectorTopics\x12$.sluice.v1.GetConnectorTopicsRequest\x1a%.sluice.v1.GetConnectorTopicsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/topics\x12\x90\x01\n" +
+	"\x14ResetConnectorTopics\x12&.sluice.v1.ResetConnectorTopicsRequest\x1a'.sluice.v1.ResetConnectorTopicsResponse\"'\x82\xd3\xe4\x93\x02!\x1a\x1f/connectors/{name}/topics/resetB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_connector_proto_rawDescOnce sync.Once
@@ -2063,7 +2580,7 @@ func file_sluice_v1_connector_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_connector_proto_rawDescData
 }
 
-var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_sluice_v1_connector_proto_goTypes = []any{
 	(*TaskID)(nil),                           // 0: sluice.v1.TaskID
 	(*ConnectorInfo)(nil),                    // 1: sluice.v1.ConnectorInfo
@@ -2099,74 +2616,97 @@ var file_sluice_v1_connector_proto_goTypes = []any{
 	(*RestartConnectorResponse)(nil),         // 31: sluice.v1.RestartConnectorResponse
 	(*RestartTaskRequest)(nil),               // 32: sluice.v1.RestartTaskRequest
 	(*RestartTaskResponse)(nil),              // 33: sluice.v1.RestartTaskResponse
-	(*ListConnectorsResponse_Connector)(nil), // 34: sluice.v1.ListConnectorsResponse.Connector
-	(*ListTasksResponse_Task)(nil),           // 35: sluice.v1.ListTasksResponse.Task
-	(*Config)(nil),                           // 36: sluice.v1.Config
-	(ConnectorType)(0),                       // 37: sluice.v1.ConnectorType
-	(State)(0),                               // 38: sluice.v1.State
-	(TargetState)(0),                         // 39: sluice.v1.TargetState
+	(*GetConnectorOffsetsRequest)(nil),       // 34: sluice.v1.GetConnectorOffsetsRequest
+	(*GetConnectorOffsetsResponse)(nil),      // 35: sluice.v1.GetConnectorOffsetsResponse
+	(*AlterConnectorOffsetsRequest)(nil),     // 36: sluice.v1.AlterConnectorOffsetsRequest
+	(*AlterConnectorOffsetsResponse)(nil),    // 37: sluice.v1.AlterConnectorOffsetsResponse
+	(*ResetConnectorOffsetsRequest)(nil),     // 38: sluice.v1.ResetConnectorOffsetsRequest
+	(*ResetConnectorOffsetsResponse)(nil),    // 39: sluice.v1.ResetConnectorOffsetsResponse
+	(*GetConnectorTopicsRequest)(nil),        // 40: sluice.v1.GetConnectorTopicsRequest
+	(*GetConnectorTopicsResponse)(nil),       // 41: sluice.v1.GetConnectorTopicsResponse
+	(*ResetConnectorTopicsRequest)(nil),      // 42: sluice.v1.ResetConnectorTopicsRequest
+	(*ResetConnectorTopicsResponse)(nil),     // 43: sluice.v1.ResetConnectorTopicsResponse
+	(*ListConnectorsResponse_Connector)(nil), // 44: sluice.v1.ListConnectorsResponse.Connector
+	(*ListTasksResponse_Task)(nil),           // 45: sluice.v1.ListTasksResponse.Task
+	(*Config)(nil),                           // 46: sluice.v1.Config
+	(ConnectorType)(0),                       // 47: sluice.v1.ConnectorType
+	(State)(0),                               // 48: sluice.v1.State
+	(TargetState)(0),                         // 49: sluice.v1.TargetState
+	(*PartitionOffset)(nil),                  // 50: sluice.v1.PartitionOffset
 }
 var file_sluice_v1_connector_proto_depIdxs = []int32{
-	36, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
+	46, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
 	0,  // 1: sluice.v1.ConnectorInfo.tasks:type_name -> sluice.v1.TaskID
-	37, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
-	38, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
+	47, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
+	48, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
 	2,  // 4: sluice.v1.ConnectorStatus.connector:type_name -> sluice.v1.InstanceState
 	2,  // 5: sluice.v1.ConnectorStatus.tasks:type_name -> sluice.v1.InstanceState
-	37, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
-	34, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
-	36, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
-	39, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
+	47, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
+	44, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
+	46, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
+	49, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
 	1,  // 10: sluice.v1.CreateConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
 	1,  // 11: sluice.v1.GetConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	36, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
-	36, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
+	46, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
+	46, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
 	1,  // 14: sluice.v1.PutConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	36, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
+	46, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
 	1,  // 16: sluice.v1.PatchConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
 	3,  // 17: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
-	35, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
+	45, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
 	2,  // 19: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
 	3,  // 20: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
-	1,  // 21: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
-	3,  // 22: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
-	0,  // 23: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
-	36, // 24: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
-	4,  // 25: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
-	6,  // 26: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
-	8,  // 27: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
-	10, // 28: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
-	12, // 29: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
-	14, // 30: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
-	16, // 31: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
-	18, // 32: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
-	20, // 33: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
-	22, // 34: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
-	24, // 35: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
-	26, // 36: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
-	28, // 37: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
-	30, // 38: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
-	32, // 39: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
-	5,  // 40: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
-	7,  // 41: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
-	9,  // 42: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
-	11, // 43: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
-	13, // 44: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
-	15, // 45: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
-	17, // 46: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
-	19, // 47: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
-	21, // 48: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
-	23, // 49: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
-	25, // 50: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
-	27, // 51: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
-	29, // 52: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
-	31, // 53: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
-	33, // 54: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
-	40, // [40:55] is the sub-list for method output_type
-	25, // [25:40] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	50, // 21: sluice.v1.GetConnectorOffsetsResponse.offsets:type_name -> sluice.v1.PartitionOffset
+	50, // 22: sluice.v1.AlterConnectorOffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	1,  // 23: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
+	3,  // 24: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
+	0,  // 25: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
+	46, // 26: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
+	4,  // 27: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
+	6,  // 28: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
+	8,  // 29: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
+	10, // 30: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
+	12, // 31: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
+	14, // 32: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
+	16, // 33: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
+	18, // 34: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
+	20, // 35: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
+	22, // 36: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
+	24, // 37: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
+	26, // 38: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
+	28, // 39: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
+	30, // 40: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
+	32, // 41: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
+	34, // 42: sluice.v1.ConnectorService.GetConnectorOffsets:input_type -> sluice.v1.GetConnectorOffsetsRequest
+	36, // 43: sluice.v1.ConnectorService.AlterConnectorOffsets:input_type -> sluice.v1.AlterConnectorOffsetsRequest
+	38, // 44: sluice.v1.ConnectorService.ResetConnectorOffsets:input_type -> sluice.v1.ResetConnectorOffsetsRequest
+	40, // 45: sluice.v1.ConnectorService.GetConnectorTopics:input_type -> sluice.v1.GetConnectorTopicsRequest
+	42, // 46: sluice.v1.ConnectorService.ResetConnectorTopics:input_type -> sluice.v1.ResetConnectorTopicsRequest
+	5,  // 47: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
+	7,  // 48: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
+	9,  // 49: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
+	11, // 50: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
+	13, // 51: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
+	15, // 52: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
+	17, // 53: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
+	19, // 54: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
+	21, // 55: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
+	23, // 56: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
+	25, // 57: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
+	27, // 58: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
+	29, // 59: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
+	31, // 60: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
+	33, // 61: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
+	35, // 62: sluice.v1.ConnectorService.GetConnectorOffsets:output_type -> sluice.v1.GetConnectorOffsetsResponse
+	37, // 63: sluice.v1.ConnectorService.AlterConnectorOffsets:output_type -> sluice.v1.AlterConnectorOffsetsResponse
+	39, // 64: sluice.v1.ConnectorService.ResetConnectorOffsets:output_type -> sluice.v1.ResetConnectorOffsetsResponse
+	41, // 65: sluice.v1.ConnectorService.GetConnectorTopics:output_type -> sluice.v1.GetConnectorTopicsResponse
+	43, // 66: sluice.v1.ConnectorService.ResetConnectorTopics:output_type -> sluice.v1.ResetConnectorTopicsResponse
+	47, // [47:67] is the sub-list for method output_type
+	27, // [27:47] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_connector_proto_init() }
@@ -2182,7 +2722,7 @@ func file_sluice_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_connector_proto_rawDesc), len(file_sluice_v1_connector_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

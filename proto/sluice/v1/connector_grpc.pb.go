@@ -19,21 +19,26 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ConnectorService_ListConnectors_FullMethodName       = "/sluice.v1.ConnectorService/ListConnectors"
-	ConnectorService_CreateConnector_FullMethodName      = "/sluice.v1.ConnectorService/CreateConnector"
-	ConnectorService_GetConnector_FullMethodName         = "/sluice.v1.ConnectorService/GetConnector"
-	ConnectorService_DeleteConnector_FullMethodName      = "/sluice.v1.ConnectorService/DeleteConnector"
-	ConnectorService_GetConnectorConfig_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorConfig"
-	ConnectorService_PutConnectorConfig_FullMethodName   = "/sluice.v1.ConnectorService/PutConnectorConfig"
-	ConnectorService_PatchConnectorConfig_FullMethodName = "/sluice.v1.ConnectorService/PatchConnectorConfig"
-	ConnectorService_GetConnectorStatus_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorStatus"
-	ConnectorService_ListTasks_FullMethodName            = "/sluice.v1.ConnectorService/ListTasks"
-	ConnectorService_GetTaskStatus_FullMethodName        = "/sluice.v1.ConnectorService/GetTaskStatus"
-	ConnectorService_PauseConnector_FullMethodName       = "/sluice.v1.ConnectorService/PauseConnector"
-	ConnectorService_ResumeConnector_FullMethodName      = "/sluice.v1.ConnectorService/ResumeConnector"
-	ConnectorService_StopConnector_FullMethodName        = "/sluice.v1.ConnectorService/StopConnector"
-	ConnectorService_RestartConnector_FullMethodName     = "/sluice.v1.ConnectorService/RestartConnector"
-	ConnectorService_RestartTask_FullMethodName          = "/sluice.v1.ConnectorService/RestartTask"
+	ConnectorService_ListConnectors_FullMethodName        = "/sluice.v1.ConnectorService/ListConnectors"
+	ConnectorService_CreateConnector_FullMethodName       = "/sluice.v1.ConnectorService/CreateConnector"
+	ConnectorService_GetConnector_FullMethodName          = "/sluice.v1.ConnectorService/GetConnector"
+	ConnectorService_DeleteConnector_FullMethodName       = "/sluice.v1.ConnectorService/DeleteConnector"
+	ConnectorService_GetConnectorConfig_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorConfig"
+	ConnectorService_PutConnectorConfig_FullMethodName    = "/sluice.v1.ConnectorService/PutConnectorConfig"
+	ConnectorService_PatchConnectorConfig_FullMethodName  = "/sluice.v1.ConnectorService/PatchConnectorConfig"
+	ConnectorService_GetConnectorStatus_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorStatus"
+	ConnectorService_ListTasks_FullMethodName             = "/sluice.v1.ConnectorService/ListTasks"
+	ConnectorService_GetTaskStatus_FullMethodName         = "/sluice.v1.ConnectorService/GetTaskStatus"
+	ConnectorService_PauseConnector_FullMethodName        = "/sluice.v1.ConnectorService/PauseConnector"
+	ConnectorService_ResumeConnector_FullMethodName       = "/sluice.v1.ConnectorService/ResumeConnector"
+	ConnectorService_StopConnector_FullMethodName         = "/sluice.v1.ConnectorService/StopConnector"
+	ConnectorService_RestartConnector_FullMethodName      = "/sluice.v1.ConnectorService/RestartConnector"
+	ConnectorService_RestartTask_FullMethodName           = "/sluice.v1.ConnectorService/RestartTask"
+	ConnectorService_GetConnectorOffsets_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorOffsets"
+	ConnectorService_AlterConnectorOffsets_FullMethodName = "/sluice.v1.ConnectorService/AlterConnectorOffsets"
+	ConnectorService_ResetConnectorOffsets_FullMethodName = "/sluice.v1.ConnectorService/ResetConnectorOffsets"
+	ConnectorService_GetConnectorTopics_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorTopics"
+	ConnectorService_ResetConnectorTopics_FullMethodName  = "/sluice.v1.ConnectorService/ResetConnectorTopics"
 )
 
 // ConnectorServiceClient is the client API for ConnectorService service.
@@ -78,6 +83,22 @@ type ConnectorServiceClient interface {
 	// Restarts one task. NOT_FOUND where there is no such connector or task, ABORTED where the connector is stopped and had
 	// the task before.
 	RestartTask(ctx context.Context, in *RestartTaskRequest, opts ...grpc.CallOption) (*RestartTaskResponse, error)
+	// Reads a connector's offsets, by an executor: a source's as its tasks committed them, a sink's as its
+	// consumer group did. NOT_FOUND where there is none.
+	GetConnectorOffsets(ctx context.Context, in *GetConnectorOffsetsRequest, opts ...grpc.CallOption) (*GetConnectorOffsetsResponse, error)
+	// Alters offsets of a stopped connector and returns when that is done; the others stay. NOT_FOUND where
+	// there is none, FAILED_PRECONDITION where it is not STOPPED, INVALID_ARGUMENT where an offset is refused.
+	// Nothing is changed then. UNAVAILABLE where it was not done in time: the message says by whom, and
+	// whether offsets may have changed. Idempotent.
+	AlterConnectorOffsets(ctx context.Context, in *AlterConnectorOffsetsRequest, opts ...grpc.CallOption) (*AlterConnectorOffsetsResponse, error)
+	// Forgets all offsets of a stopped connector. As AlterConnectorOffsets.
+	ResetConnectorOffsets(ctx context.Context, in *ResetConnectorOffsetsRequest, opts ...grpc.CallOption) (*ResetConnectorOffsetsResponse, error)
+	// Lists the topics that a connector has used since they were reset, by an executor; none where there is no
+	// such connector. PERMISSION_DENIED where the executors do not track topics.
+	GetConnectorTopics(ctx context.Context, in *GetConnectorTopicsRequest, opts ...grpc.CallOption) (*GetConnectorTopicsResponse, error)
+	// Forgets the topics that a connector has used; those that it goes on to use come back. Idempotent.
+	// PERMISSION_DENIED where the executors do not track topics, or do not let them be reset.
+	ResetConnectorTopics(ctx context.Context, in *ResetConnectorTopicsRequest, opts ...grpc.CallOption) (*ResetConnectorTopicsResponse, error)
 }
 
 type connectorServiceClient struct {
@@ -238,6 +259,56 @@ func (c *connectorServiceClient) RestartTask(ctx context.Context, in *RestartTas
 	return out, nil
 }
 
+func (c *connectorServiceClient) GetConnectorOffsets(ctx context.Context, in *GetConnectorOffsetsRequest, opts ...grpc.CallOption) (*GetConnectorOffsetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetConnectorOffsetsResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_GetConnectorOffsets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) AlterConnectorOffsets(ctx context.Context, in *AlterConnectorOffsetsRequest, opts ...grpc.CallOption) (*AlterConnectorOffsetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AlterConnectorOffsetsResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_AlterConnectorOffsets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) ResetConnectorOffsets(ctx context.Context, in *ResetConnectorOffsetsRequest, opts ...grpc.CallOption) (*ResetConnectorOffsetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetConnectorOffsetsResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_ResetConnectorOffsets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) GetConnectorTopics(ctx context.Context, in *GetConnectorTopicsRequest, opts ...grpc.CallOption) (*GetConnectorTopicsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetConnectorTopicsResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_GetConnectorTopics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) ResetConnectorTopics(ctx context.Context, in *ResetConnectorTopicsRequest, opts ...grpc.CallOption) (*ResetConnectorTopicsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ResetConnectorTopicsResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_ResetConnectorTopics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ConnectorServiceServer is the server API for ConnectorService service.
 // All implementations should embed UnimplementedConnectorServiceServer
 // for forward compatibility.
@@ -280,6 +351,22 @@ type ConnectorServiceServer interface {
 	// Restarts one task. NOT_FOUND where there is no such connector or task, ABORTED where the connector is stopped and had
 	// the task before.
 	RestartTask(context.Context, *RestartTaskRequest) (*RestartTaskResponse, error)
+	// Reads a connector's offsets, by an executor: a source's as its tasks committed them, a sink's as its
+	// consumer group did. NOT_FOUND where there is none.
+	GetConnectorOffsets(context.Context, *GetConnectorOffsetsRequest) (*GetConnectorOffsetsResponse, error)
+	// Alters offsets of a stopped connector and returns when that is done; the others stay. NOT_FOUND where
+	// there is none, FAILED_PRECONDITION where it is not STOPPED, INVALID_ARGUMENT where an offset is refused.
+	// Nothing is changed then. UNAVAILABLE where it was not done in time: the message says by whom, and
+	// whether offsets may have changed. Idempotent.
+	AlterConnectorOffsets(context.Context, *AlterConnectorOffsetsRequest) (*AlterConnectorOffsetsResponse, error)
+	// Forgets all offsets of a stopped connector. As AlterConnectorOffsets.
+	ResetConnectorOffsets(context.Context, *ResetConnectorOffsetsRequest) (*ResetConnectorOffsetsResponse, error)
+	// Lists the topics that a connector has used since they were reset, by an executor; none where there is no
+	// such connector. PERMISSION_DENIED where the executors do not track topics.
+	GetConnectorTopics(context.Context, *GetConnectorTopicsRequest) (*GetConnectorTopicsResponse, error)
+	// Forgets the topics that a connector has used; those that it goes on to use come back. Idempotent.
+	// PERMISSION_DENIED where the executors do not track topics, or do not let them be reset.
+	ResetConnectorTopics(context.Context, *ResetConnectorTopicsRequest) (*ResetConnectorTopicsResponse, error)
 }
 
 // UnimplementedConnectorServiceServer should be embedded to have
@@ -333,6 +420,21 @@ func (UnimplementedConnectorServiceServer) RestartConnector(context.Context, *Re
 }
 func (UnimplementedConnectorServiceServer) RestartTask(context.Context, *RestartTaskRequest) (*RestartTaskResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RestartTask not implemented")
+}
+func (UnimplementedConnectorServiceServer) GetConnectorOffsets(context.Context, *GetConnectorOffsetsRequest) (*GetConnectorOffsetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetConnectorOffsets not implemented")
+}
+func (UnimplementedConnectorServiceServer) AlterConnectorOffsets(context.Context, *AlterConnectorOffsetsRequest) (*AlterConnectorOffsetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AlterConnectorOffsets not implemented")
+}
+func (UnimplementedConnectorServiceServer) ResetConnectorOffsets(context.Context, *ResetConnectorOffsetsRequest) (*ResetConnectorOffsetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetConnectorOffsets not implemented")
+}
+func (UnimplementedConnectorServiceServer) GetConnectorTopics(context.Context, *GetConnectorTopicsRequest) (*GetConnectorTopicsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetConnectorTopics not implemented")
+}
+func (UnimplementedConnectorServiceServer) ResetConnectorTopics(context.Context, *ResetConnectorTopicsRequest) (*ResetConnectorTopicsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ResetConnectorTopics not implemented")
 }
 func (UnimplementedConnectorServiceServer) testEmbeddedByValue() {}
 
@@ -624,6 +726,96 @@ func _ConnectorService_RestartTask_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConnectorService_GetConnectorOffsets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetConnectorOffsetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).GetConnectorOffsets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_GetConnectorOffsets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).GetConnectorOffsets(ctx, req.(*GetConnectorOffsetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_AlterConnectorOffsets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AlterConnectorOffsetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).AlterConnectorOffsets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_AlterConnectorOffsets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).AlterConnectorOffsets(ctx, req.(*AlterConnectorOffsetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_ResetConnectorOffsets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetConnectorOffsetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).ResetConnectorOffsets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_ResetConnectorOffsets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).ResetConnectorOffsets(ctx, req.(*ResetConnectorOffsetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_GetConnectorTopics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetConnectorTopicsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).GetConnectorTopics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_GetConnectorTopics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).GetConnectorTopics(ctx, req.(*GetConnectorTopicsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_ResetConnectorTopics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ResetConnectorTopicsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).ResetConnectorTopics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_ResetConnectorTopics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).ResetConnectorTopics(ctx, req.(*ResetConnectorTopicsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ConnectorService_ServiceDesc is the grpc.ServiceDesc for ConnectorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -690,6 +882,26 @@ var ConnectorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RestartTask",
 			Handler:    _ConnectorService_RestartTask_Handler,
+		},
+		{
+			MethodName: "GetConnectorOffsets",
+			Handler:    _ConnectorService_GetConnectorOffsets_Handler,
+		},
+		{
+			MethodName: "AlterConnectorOffsets",
+			Handler:    _ConnectorService_AlterConnectorOffsets_Handler,
+		},
+		{
+			MethodName: "ResetConnectorOffsets",
+			Handler:    _ConnectorService_ResetConnectorOffsets_Handler,
+		},
+		{
+			MethodName: "GetConnectorTopics",
+			Handler:    _ConnectorService_GetConnectorTopics_Handler,
+		},
+		{
+			MethodName: "ResetConnectorTopics",
+			Handler:    _ConnectorService_ResetConnectorTopics_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

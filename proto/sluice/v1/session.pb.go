@@ -1358,7 +1358,8 @@ type DesiredUnit struct {
 	Class UnitClass `protobuf:"varint,3,opt,name=class,proto3,enum=sluice.v1.UnitClass" json:"class,omitempty"`
 	// Whether and how the unit is to be released.
 	Release ReleaseMode `protobuf:"varint,4,opt,name=release,proto3,enum=sluice.v1.ReleaseMode" json:"release,omitempty"`
-	// The connector config: for a planner the present one, for a task the one its task set was planned from.
+	// The connector config: for a planner the present one, for a task the one its task set was planned from. Absent
+	// where the connector is no more; the unit is to be released then.
 	ConnectorConfig *Config `protobuf:"bytes,5,opt,name=connector_config,json=connectorConfig,proto3" json:"connector_config,omitempty"`
 	// Counts the connector's configs; that of connector_config.
 	ConfigGeneration int64 `protobuf:"varint,6,opt,name=config_generation,json=configGeneration,proto3" json:"config_generation,omitempty"`
@@ -1380,7 +1381,9 @@ type DesiredUnit struct {
 	PredecessorUnfenced bool `protobuf:"varint,14,opt,name=predecessor_unfenced,json=predecessorUnfenced,proto3" json:"predecessor_unfenced,omitempty"`
 	// Whether the unit is not granted yet and is only to be made ready, and Prepared sent: see the successor of an
 	// assignment. The epoch is its present holder's. One that cannot be made ready is left alone: it moves without.
-	Prepare       bool `protobuf:"varint,15,opt,name=prepare,proto3" json:"prepare,omitempty"`
+	Prepare bool `protobuf:"varint,15,opt,name=prepare,proto3" json:"prepare,omitempty"`
+	// Of an offsets: unit: what is to be altered.
+	Offsets       *OffsetsRequest `protobuf:"bytes,16,opt,name=offsets,proto3" json:"offsets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1520,6 +1523,77 @@ func (x *DesiredUnit) GetPrepare() bool {
 	return false
 }
 
+func (x *DesiredUnit) GetOffsets() *OffsetsRequest {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+// Alter a connector's offsets. It may be done more than once: the second time changes nothing.
+type OffsetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Unique in the cluster.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Whether all offsets are to be forgotten; there are none below then.
+	ForgetAll bool `protobuf:"varint,2,opt,name=forget_all,json=forgetAll,proto3" json:"forget_all,omitempty"`
+	// What is to be altered. Of equal partitions the last counts.
+	Offsets       []*PartitionOffset `protobuf:"bytes,3,rep,name=offsets,proto3" json:"offsets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OffsetsRequest) Reset() {
+	*x = OffsetsRequest{}
+	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OffsetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OffsetsRequest) ProtoMessage() {}
+
+func (x *OffsetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OffsetsRequest.ProtoReflect.Descriptor instead.
+func (*OffsetsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *OffsetsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OffsetsRequest) GetForgetAll() bool {
+	if x != nil {
+		return x.ForgetAll
+	}
+	return false
+}
+
+func (x *OffsetsRequest) GetOffsets() []*PartitionOffset {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
 // A release that has been written.
 type ReleaseAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1533,7 +1607,7 @@ type ReleaseAck struct {
 
 func (x *ReleaseAck) Reset() {
 	*x = ReleaseAck{}
-	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	mi := &file_sluice_v1_session_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1619,7 @@ func (x *ReleaseAck) String() string {
 func (*ReleaseAck) ProtoMessage() {}
 
 func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[16]
+	mi := &file_sluice_v1_session_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1632,7 @@ func (x *ReleaseAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseAck.ProtoReflect.Descriptor instead.
 func (*ReleaseAck) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{16}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReleaseAck) GetUnit() string {
@@ -1588,6 +1662,8 @@ type Command struct {
 	//
 	//	*Command_Validate
 	//	*Command_Fence
+	//	*Command_Offsets
+	//	*Command_Topics
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1595,7 +1671,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_sluice_v1_session_proto_msgTypes[17]
+	mi := &file_sluice_v1_session_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1683,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[17]
+	mi := &file_sluice_v1_session_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1696,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{17}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Command) GetId() string {
@@ -1662,6 +1738,24 @@ func (x *Command) GetFence() *FenceCommand {
 	return nil
 }
 
+func (x *Command) GetOffsets() *OffsetsCommand {
+	if x != nil {
+		if x, ok := x.Command.(*Command_Offsets); ok {
+			return x.Offsets
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetTopics() *TopicsCommand {
+	if x != nil {
+		if x, ok := x.Command.(*Command_Topics); ok {
+			return x.Topics
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -1676,9 +1770,133 @@ type Command_Fence struct {
 	Fence *FenceCommand `protobuf:"bytes,4,opt,name=fence,proto3,oneof"`
 }
 
+type Command_Offsets struct {
+	// Read the offsets of a connector.
+	Offsets *OffsetsCommand `protobuf:"bytes,5,opt,name=offsets,proto3,oneof"`
+}
+
+type Command_Topics struct {
+	// List or forget the topics that a connector has used.
+	Topics *TopicsCommand `protobuf:"bytes,6,opt,name=topics,proto3,oneof"`
+}
+
 func (*Command_Validate) isCommand_Command() {}
 
 func (*Command_Fence) isCommand_Command() {}
+
+func (*Command_Offsets) isCommand_Command() {}
+
+func (*Command_Topics) isCommand_Command() {}
+
+// Read the offsets of a connector.
+type OffsetsCommand struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Connector string `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Its config.
+	Config        *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OffsetsCommand) Reset() {
+	*x = OffsetsCommand{}
+	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OffsetsCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OffsetsCommand) ProtoMessage() {}
+
+func (x *OffsetsCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OffsetsCommand.ProtoReflect.Descriptor instead.
+func (*OffsetsCommand) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OffsetsCommand) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *OffsetsCommand) GetConfig() *Config {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+// List or forget the topics that a connector has used.
+type TopicsCommand struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Connector string `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	// Whether they are to be forgotten.
+	Forget        bool `protobuf:"varint,2,opt,name=forget,proto3" json:"forget,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopicsCommand) Reset() {
+	*x = TopicsCommand{}
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopicsCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopicsCommand) ProtoMessage() {}
+
+func (x *TopicsCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopicsCommand.ProtoReflect.Descriptor instead.
+func (*TopicsCommand) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TopicsCommand) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *TopicsCommand) GetForget() bool {
+	if x != nil {
+		return x.Forget
+	}
+	return false
+}
 
 // Validate a connector config.
 type ValidateCommand struct {
@@ -1691,7 +1909,7 @@ type ValidateCommand struct {
 
 func (x *ValidateCommand) Reset() {
 	*x = ValidateCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[18]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1703,7 +1921,7 @@ func (x *ValidateCommand) String() string {
 func (*ValidateCommand) ProtoMessage() {}
 
 func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[18]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1716,7 +1934,7 @@ func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateCommand.ProtoReflect.Descriptor instead.
 func (*ValidateCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{18}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ValidateCommand) GetConfig() *Config {
@@ -1741,7 +1959,7 @@ type FenceCommand struct {
 
 func (x *FenceCommand) Reset() {
 	*x = FenceCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1971,7 @@ func (x *FenceCommand) String() string {
 func (*FenceCommand) ProtoMessage() {}
 
 func (x *FenceCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[19]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1984,7 @@ func (x *FenceCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceCommand.ProtoReflect.Descriptor instead.
 func (*FenceCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{19}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *FenceCommand) GetUnit() string {
@@ -1800,6 +2018,8 @@ type CommandResult struct {
 	//	*CommandResult_Error
 	//	*CommandResult_Validate
 	//	*CommandResult_Fence
+	//	*CommandResult_Offsets
+	//	*CommandResult_Topics
 	Result        isCommandResult_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1807,7 +2027,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1819,7 +2039,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1832,7 +2052,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CommandResult) GetResult() isCommandResult_Result {
@@ -1869,6 +2089,24 @@ func (x *CommandResult) GetFence() *FenceResult {
 	return nil
 }
 
+func (x *CommandResult) GetOffsets() *OffsetsCommandResult {
+	if x != nil {
+		if x, ok := x.Result.(*CommandResult_Offsets); ok {
+			return x.Offsets
+		}
+	}
+	return nil
+}
+
+func (x *CommandResult) GetTopics() *TopicsResult {
+	if x != nil {
+		if x, ok := x.Result.(*CommandResult_Topics); ok {
+			return x.Topics
+		}
+	}
+	return nil
+}
+
 type isCommandResult_Result interface {
 	isCommandResult_Result()
 }
@@ -1888,11 +2126,117 @@ type CommandResult_Fence struct {
 	Fence *FenceResult `protobuf:"bytes,3,opt,name=fence,proto3,oneof"`
 }
 
+type CommandResult_Offsets struct {
+	// Of an OffsetsCommand.
+	Offsets *OffsetsCommandResult `protobuf:"bytes,4,opt,name=offsets,proto3,oneof"`
+}
+
+type CommandResult_Topics struct {
+	// Of a TopicsCommand.
+	Topics *TopicsResult `protobuf:"bytes,5,opt,name=topics,proto3,oneof"`
+}
+
 func (*CommandResult_Error) isCommandResult_Result() {}
 
 func (*CommandResult_Validate) isCommandResult_Result() {}
 
 func (*CommandResult_Fence) isCommandResult_Result() {}
+
+func (*CommandResult_Offsets) isCommandResult_Result() {}
+
+func (*CommandResult_Topics) isCommandResult_Result() {}
+
+// What was read, at most 3 MiB.
+type OffsetsCommandResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The offsets.
+	Offsets       []*PartitionOffset `protobuf:"bytes,1,rep,name=offsets,proto3" json:"offsets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OffsetsCommandResult) Reset() {
+	*x = OffsetsCommandResult{}
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OffsetsCommandResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OffsetsCommandResult) ProtoMessage() {}
+
+func (x *OffsetsCommandResult) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OffsetsCommandResult.ProtoReflect.Descriptor instead.
+func (*OffsetsCommandResult) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *OffsetsCommandResult) GetOffsets() []*PartitionOffset {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+// The topics of a connector.
+type TopicsResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their names, sorted; none after a reset.
+	Topics        []string `protobuf:"bytes,1,rep,name=topics,proto3" json:"topics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TopicsResult) Reset() {
+	*x = TopicsResult{}
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TopicsResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TopicsResult) ProtoMessage() {}
+
+func (x *TopicsResult) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TopicsResult.ProtoReflect.Descriptor instead.
+func (*TopicsResult) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TopicsResult) GetTopics() []string {
+	if x != nil {
+		return x.Topics
+	}
+	return nil
+}
 
 // A failed command.
 type CommandError struct {
@@ -1907,7 +2251,7 @@ type CommandError struct {
 
 func (x *CommandError) Reset() {
 	*x = CommandError{}
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2263,7 @@ func (x *CommandError) String() string {
 func (*CommandError) ProtoMessage() {}
 
 func (x *CommandError) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2276,7 @@ func (x *CommandError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandError.ProtoReflect.Descriptor instead.
 func (*CommandError) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CommandError) GetReason() string {
@@ -1974,7 +2318,7 @@ type ValidateResult struct {
 
 func (x *ValidateResult) Reset() {
 	*x = ValidateResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2330,7 @@ func (x *ValidateResult) String() string {
 func (*ValidateResult) ProtoMessage() {}
 
 func (x *ValidateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2343,7 @@ func (x *ValidateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResult.ProtoReflect.Descriptor instead.
 func (*ValidateResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ValidateResult) GetName() string {
@@ -2067,7 +2411,7 @@ type FenceResult struct {
 
 func (x *FenceResult) Reset() {
 	*x = FenceResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2423,7 @@ func (x *FenceResult) String() string {
 func (*FenceResult) ProtoMessage() {}
 
 func (x *FenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2436,7 @@ func (x *FenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceResult.ProtoReflect.Descriptor instead.
 func (*FenceResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
 }
 
 // See RegisterPlugins.
@@ -2110,7 +2454,7 @@ type RegisterPluginsRequest struct {
 
 func (x *RegisterPluginsRequest) Reset() {
 	*x = RegisterPluginsRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2122,7 +2466,7 @@ func (x *RegisterPluginsRequest) String() string {
 func (*RegisterPluginsRequest) ProtoMessage() {}
 
 func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2135,7 +2479,7 @@ func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsRequest.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RegisterPluginsRequest) GetSession() string {
@@ -2168,7 +2512,7 @@ type RegisterPluginsResponse struct {
 
 func (x *RegisterPluginsResponse) Reset() {
 	*x = RegisterPluginsResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +2524,7 @@ func (x *RegisterPluginsResponse) String() string {
 func (*RegisterPluginsResponse) ProtoMessage() {}
 
 func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +2537,7 @@ func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsResponse.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
 }
 
 // A chunk of a plan.
@@ -2209,7 +2553,7 @@ type SubmitPlanRequest struct {
 
 func (x *SubmitPlanRequest) Reset() {
 	*x = SubmitPlanRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2221,7 +2565,7 @@ func (x *SubmitPlanRequest) String() string {
 func (*SubmitPlanRequest) ProtoMessage() {}
 
 func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2234,7 +2578,7 @@ func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanRequest.ProtoReflect.Descriptor instead.
 func (*SubmitPlanRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SubmitPlanRequest) GetHeader() *PlanHeader {
@@ -2278,7 +2622,7 @@ type PlanHeader struct {
 
 func (x *PlanHeader) Reset() {
 	*x = PlanHeader{}
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2634,7 @@ func (x *PlanHeader) String() string {
 func (*PlanHeader) ProtoMessage() {}
 
 func (x *PlanHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2647,7 @@ func (x *PlanHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanHeader.ProtoReflect.Descriptor instead.
 func (*PlanHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PlanHeader) GetSession() string {
@@ -2380,7 +2724,7 @@ type SubmitPlanResponse struct {
 
 func (x *SubmitPlanResponse) Reset() {
 	*x = SubmitPlanResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2736,7 @@ func (x *SubmitPlanResponse) String() string {
 func (*SubmitPlanResponse) ProtoMessage() {}
 
 func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2749,7 @@ func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanResponse.ProtoReflect.Descriptor instead.
 func (*SubmitPlanResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubmitPlanResponse) GetChanged() bool {
@@ -2430,7 +2774,7 @@ type CompleteCommandRequest struct {
 
 func (x *CompleteCommandRequest) Reset() {
 	*x = CompleteCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2442,7 +2786,7 @@ func (x *CompleteCommandRequest) String() string {
 func (*CompleteCommandRequest) ProtoMessage() {}
 
 func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2455,7 +2799,7 @@ func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandRequest.ProtoReflect.Descriptor instead.
 func (*CompleteCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CompleteCommandRequest) GetSession() string {
@@ -2488,7 +2832,7 @@ type CompleteCommandResponse struct {
 
 func (x *CompleteCommandResponse) Reset() {
 	*x = CompleteCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2500,7 +2844,7 @@ func (x *CompleteCommandResponse) String() string {
 func (*CompleteCommandResponse) ProtoMessage() {}
 
 func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2513,7 +2857,126 @@ func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandResponse.ProtoReflect.Descriptor instead.
 func (*CompleteCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+}
+
+// See CompleteOffsets.
+type CompleteOffsetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The connector.
+	Connector string `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	// The epoch of its offsets: unit.
+	Epoch *Epoch `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The id of the OffsetsRequest.
+	Id string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
+	// What it came to.
+	Result        *OffsetsResult `protobuf:"bytes,5,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteOffsetsRequest) Reset() {
+	*x = CompleteOffsetsRequest{}
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteOffsetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteOffsetsRequest) ProtoMessage() {}
+
+func (x *CompleteOffsetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteOffsetsRequest.ProtoReflect.Descriptor instead.
+func (*CompleteOffsetsRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *CompleteOffsetsRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *CompleteOffsetsRequest) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *CompleteOffsetsRequest) GetEpoch() *Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
+func (x *CompleteOffsetsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *CompleteOffsetsRequest) GetResult() *OffsetsResult {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+// See CompleteOffsets.
+type CompleteOffsetsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompleteOffsetsResponse) Reset() {
+	*x = CompleteOffsetsResponse{}
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompleteOffsetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompleteOffsetsResponse) ProtoMessage() {}
+
+func (x *CompleteOffsetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompleteOffsetsResponse.ProtoReflect.Descriptor instead.
+func (*CompleteOffsetsResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{37}
 }
 
 // See WatchMirror.
@@ -2529,7 +2992,7 @@ type WatchMirrorRequest struct {
 
 func (x *WatchMirrorRequest) Reset() {
 	*x = WatchMirrorRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2541,7 +3004,7 @@ func (x *WatchMirrorRequest) String() string {
 func (*WatchMirrorRequest) ProtoMessage() {}
 
 func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2554,7 +3017,7 @@ func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorRequest.ProtoReflect.Descriptor instead.
 func (*WatchMirrorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchMirrorRequest) GetSession() string {
@@ -2589,7 +3052,7 @@ type WatchMirrorResponse struct {
 
 func (x *WatchMirrorResponse) Reset() {
 	*x = WatchMirrorResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2601,7 +3064,7 @@ func (x *WatchMirrorResponse) String() string {
 func (*WatchMirrorResponse) ProtoMessage() {}
 
 func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2614,7 +3077,7 @@ func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorResponse.ProtoReflect.Descriptor instead.
 func (*WatchMirrorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WatchMirrorResponse) GetChange() isWatchMirrorResponse_Change {
@@ -2690,7 +3153,7 @@ type MirrorStatus struct {
 
 func (x *MirrorStatus) Reset() {
 	*x = MirrorStatus{}
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2702,7 +3165,7 @@ func (x *MirrorStatus) String() string {
 func (*MirrorStatus) ProtoMessage() {}
 
 func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2715,7 +3178,7 @@ func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorStatus.ProtoReflect.Descriptor instead.
 func (*MirrorStatus) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *MirrorStatus) GetUnit() string {
@@ -2776,7 +3239,7 @@ type MirrorSynced struct {
 
 func (x *MirrorSynced) Reset() {
 	*x = MirrorSynced{}
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +3251,7 @@ func (x *MirrorSynced) String() string {
 func (*MirrorSynced) ProtoMessage() {}
 
 func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +3264,7 @@ func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorSynced.ProtoReflect.Descriptor instead.
 func (*MirrorSynced) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{41}
 }
 
 // See RunCommand.
@@ -2817,7 +3280,7 @@ type RunCommandRequest struct {
 
 func (x *RunCommandRequest) Reset() {
 	*x = RunCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2829,7 +3292,7 @@ func (x *RunCommandRequest) String() string {
 func (*RunCommandRequest) ProtoMessage() {}
 
 func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2842,7 +3305,7 @@ func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandRequest.ProtoReflect.Descriptor instead.
 func (*RunCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RunCommandRequest) GetSession() string {
@@ -2870,7 +3333,7 @@ type RunCommandResponse struct {
 
 func (x *RunCommandResponse) Reset() {
 	*x = RunCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3345,7 @@ func (x *RunCommandResponse) String() string {
 func (*RunCommandResponse) ProtoMessage() {}
 
 func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3358,7 @@ func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandResponse.ProtoReflect.Descriptor instead.
 func (*RunCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RunCommandResponse) GetResult() *CommandResult {
@@ -2992,7 +3455,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12,\n" +
 	"\x05units\x18\x02 \x03(\v2\x16.sluice.v1.DesiredUnitR\x05units\x12\x18\n" +
 	"\aremoved\x18\x03 \x03(\tR\aremoved\x12\x14\n" +
-	"\x05whole\x18\x04 \x01(\bR\x05whole\"\xe6\x04\n" +
+	"\x05whole\x18\x04 \x01(\bR\x05whole\"\x9b\x05\n" +
 	"\vDesiredUnit\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
@@ -3011,29 +3474,49 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\ftarget_state\x18\f \x01(\x0e2\x16.sluice.v1.TargetStateR\vtargetState\x12\x18\n" +
 	"\arestart\x18\r \x01(\x04R\arestart\x121\n" +
 	"\x14predecessor_unfenced\x18\x0e \x01(\bR\x13predecessorUnfenced\x12\x18\n" +
-	"\aprepare\x18\x0f \x01(\bR\aprepare\"H\n" +
+	"\aprepare\x18\x0f \x01(\bR\aprepare\x123\n" +
+	"\aoffsets\x18\x10 \x01(\v2\x19.sluice.v1.OffsetsRequestR\aoffsets\"u\n" +
+	"\x0eOffsetsRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
+	"\n" +
+	"forget_all\x18\x02 \x01(\bR\tforgetAll\x124\n" +
+	"\aoffsets\x18\x03 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\"H\n" +
 	"\n" +
 	"ReleaseAck\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
-	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xae\x01\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\x99\x02\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
 	"timeout_ms\x18\x02 \x01(\x03R\ttimeoutMs\x128\n" +
 	"\bvalidate\x18\x03 \x01(\v2\x1a.sluice.v1.ValidateCommandH\x00R\bvalidate\x12/\n" +
-	"\x05fence\x18\x04 \x01(\v2\x17.sluice.v1.FenceCommandH\x00R\x05fenceB\t\n" +
-	"\acommand\"<\n" +
+	"\x05fence\x18\x04 \x01(\v2\x17.sluice.v1.FenceCommandH\x00R\x05fence\x125\n" +
+	"\aoffsets\x18\x05 \x01(\v2\x19.sluice.v1.OffsetsCommandH\x00R\aoffsets\x122\n" +
+	"\x06topics\x18\x06 \x01(\v2\x18.sluice.v1.TopicsCommandH\x00R\x06topicsB\t\n" +
+	"\acommand\"Y\n" +
+	"\x0eOffsetsCommand\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12)\n" +
+	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"E\n" +
+	"\rTopicsCommand\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x16\n" +
+	"\x06forget\x18\x02 \x01(\bR\x06forget\"<\n" +
 	"\x0fValidateCommand\x12)\n" +
 	"\x06config\x18\x01 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"\x88\x01\n" +
 	"\fFenceCommand\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12<\n" +
-	"\x10connector_config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x0fconnectorConfig\"\xb3\x01\n" +
+	"\x10connector_config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x0fconnectorConfig\"\xa3\x02\n" +
 	"\rCommandResult\x12/\n" +
 	"\x05error\x18\x01 \x01(\v2\x17.sluice.v1.CommandErrorH\x00R\x05error\x127\n" +
 	"\bvalidate\x18\x02 \x01(\v2\x19.sluice.v1.ValidateResultH\x00R\bvalidate\x12.\n" +
-	"\x05fence\x18\x03 \x01(\v2\x16.sluice.v1.FenceResultH\x00R\x05fenceB\b\n" +
-	"\x06result\"@\n" +
+	"\x05fence\x18\x03 \x01(\v2\x16.sluice.v1.FenceResultH\x00R\x05fence\x12;\n" +
+	"\aoffsets\x18\x04 \x01(\v2\x1f.sluice.v1.OffsetsCommandResultH\x00R\aoffsets\x121\n" +
+	"\x06topics\x18\x05 \x01(\v2\x17.sluice.v1.TopicsResultH\x00R\x06topicsB\b\n" +
+	"\x06result\"L\n" +
+	"\x14OffsetsCommandResult\x124\n" +
+	"\aoffsets\x18\x01 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\"&\n" +
+	"\fTopicsResult\x12\x16\n" +
+	"\x06topics\x18\x01 \x03(\tR\x06topics\"@\n" +
 	"\fCommandError\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\xbb\x02\n" +
@@ -3076,7 +3559,14 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
 	"\x05chunk\x18\x03 \x01(\fR\x05chunk\"\x19\n" +
-	"\x17CompleteCommandResponse\"V\n" +
+	"\x17CompleteCommandResponse\"\xba\x01\n" +
+	"\x16CompleteOffsetsRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x1c\n" +
+	"\tconnector\x18\x02 \x01(\tR\tconnector\x12&\n" +
+	"\x05epoch\x18\x03 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\x120\n" +
+	"\x06result\x18\x05 \x01(\v2\x18.sluice.v1.OffsetsResultR\x06result\"\x19\n" +
+	"\x17CompleteOffsetsResponse\"V\n" +
 	"\x12WatchMirrorRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xa1\x01\n" +
@@ -3109,14 +3599,15 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\vReleaseMode\x12\x1c\n" +
 	"\x18RELEASE_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11RELEASE_MODE_MOVE\x10\x01\x12\x16\n" +
-	"\x12RELEASE_MODE_LEAVE\x10\x022\xf2\x03\n" +
+	"\x12RELEASE_MODE_LEAVE\x10\x022\xcc\x04\n" +
 	"\x0eSessionService\x12J\n" +
 	"\tHeartbeat\x12\x1b.sluice.v1.HeartbeatRequest\x1a\x1c.sluice.v1.HeartbeatResponse(\x010\x01\x12A\n" +
 	"\x06Attach\x12\x18.sluice.v1.AttachRequest\x1a\x19.sluice.v1.AttachResponse(\x010\x01\x12X\n" +
 	"\x0fRegisterPlugins\x12!.sluice.v1.RegisterPluginsRequest\x1a\".sluice.v1.RegisterPluginsResponse\x12K\n" +
 	"\n" +
 	"SubmitPlan\x12\x1c.sluice.v1.SubmitPlanRequest\x1a\x1d.sluice.v1.SubmitPlanResponse(\x01\x12Z\n" +
-	"\x0fCompleteCommand\x12!.sluice.v1.CompleteCommandRequest\x1a\".sluice.v1.CompleteCommandResponse(\x01\x12N\n" +
+	"\x0fCompleteCommand\x12!.sluice.v1.CompleteCommandRequest\x1a\".sluice.v1.CompleteCommandResponse(\x01\x12X\n" +
+	"\x0fCompleteOffsets\x12!.sluice.v1.CompleteOffsetsRequest\x1a\".sluice.v1.CompleteOffsetsResponse\x12N\n" +
 	"\vWatchMirror\x12\x1d.sluice.v1.WatchMirrorRequest\x1a\x1e.sluice.v1.WatchMirrorResponse0\x012X\n" +
 	"\vPeerService\x12I\n" +
 	"\n" +
@@ -3135,7 +3626,7 @@ func file_sluice_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_sluice_v1_session_proto_goTypes = []any{
 	(ReleaseOutcome)(0),             // 0: sluice.v1.ReleaseOutcome
 	(ReleaseMode)(0),                // 1: sluice.v1.ReleaseMode
@@ -3155,36 +3646,45 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*Refusal)(nil),                 // 15: sluice.v1.Refusal
 	(*DesiredDelta)(nil),            // 16: sluice.v1.DesiredDelta
 	(*DesiredUnit)(nil),             // 17: sluice.v1.DesiredUnit
-	(*ReleaseAck)(nil),              // 18: sluice.v1.ReleaseAck
-	(*Command)(nil),                 // 19: sluice.v1.Command
-	(*ValidateCommand)(nil),         // 20: sluice.v1.ValidateCommand
-	(*FenceCommand)(nil),            // 21: sluice.v1.FenceCommand
-	(*CommandResult)(nil),           // 22: sluice.v1.CommandResult
-	(*CommandError)(nil),            // 23: sluice.v1.CommandError
-	(*ValidateResult)(nil),          // 24: sluice.v1.ValidateResult
-	(*FenceResult)(nil),             // 25: sluice.v1.FenceResult
-	(*RegisterPluginsRequest)(nil),  // 26: sluice.v1.RegisterPluginsRequest
-	(*RegisterPluginsResponse)(nil), // 27: sluice.v1.RegisterPluginsResponse
-	(*SubmitPlanRequest)(nil),       // 28: sluice.v1.SubmitPlanRequest
-	(*PlanHeader)(nil),              // 29: sluice.v1.PlanHeader
-	(*SubmitPlanResponse)(nil),      // 30: sluice.v1.SubmitPlanResponse
-	(*CompleteCommandRequest)(nil),  // 31: sluice.v1.CompleteCommandRequest
-	(*CompleteCommandResponse)(nil), // 32: sluice.v1.CompleteCommandResponse
-	(*WatchMirrorRequest)(nil),      // 33: sluice.v1.WatchMirrorRequest
-	(*WatchMirrorResponse)(nil),     // 34: sluice.v1.WatchMirrorResponse
-	(*MirrorStatus)(nil),            // 35: sluice.v1.MirrorStatus
-	(*MirrorSynced)(nil),            // 36: sluice.v1.MirrorSynced
-	(*RunCommandRequest)(nil),       // 37: sluice.v1.RunCommandRequest
-	(*RunCommandResponse)(nil),      // 38: sluice.v1.RunCommandResponse
-	nil,                             // 39: sluice.v1.Hello.LabelsEntry
-	(*Plugin)(nil),                  // 40: sluice.v1.Plugin
-	(*Epoch)(nil),                   // 41: sluice.v1.Epoch
-	(State)(0),                      // 42: sluice.v1.State
-	(UnitClass)(0),                  // 43: sluice.v1.UnitClass
-	(*Config)(nil),                  // 44: sluice.v1.Config
-	(TargetState)(0),                // 45: sluice.v1.TargetState
-	(*ConfigInfo)(nil),              // 46: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 47: sluice.v1.ConnectorType
+	(*OffsetsRequest)(nil),          // 18: sluice.v1.OffsetsRequest
+	(*ReleaseAck)(nil),              // 19: sluice.v1.ReleaseAck
+	(*Command)(nil),                 // 20: sluice.v1.Command
+	(*OffsetsCommand)(nil),          // 21: sluice.v1.OffsetsCommand
+	(*TopicsCommand)(nil),           // 22: sluice.v1.TopicsCommand
+	(*ValidateCommand)(nil),         // 23: sluice.v1.ValidateCommand
+	(*FenceCommand)(nil),            // 24: sluice.v1.FenceCommand
+	(*CommandResult)(nil),           // 25: sluice.v1.CommandResult
+	(*OffsetsCommandResult)(nil),    // 26: sluice.v1.OffsetsCommandResult
+	(*TopicsResult)(nil),            // 27: sluice.v1.TopicsResult
+	(*CommandError)(nil),            // 28: sluice.v1.CommandError
+	(*ValidateResult)(nil),          // 29: sluice.v1.ValidateResult
+	(*FenceResult)(nil),             // 30: sluice.v1.FenceResult
+	(*RegisterPluginsRequest)(nil),  // 31: sluice.v1.RegisterPluginsRequest
+	(*RegisterPluginsResponse)(nil), // 32: sluice.v1.RegisterPluginsResponse
+	(*SubmitPlanRequest)(nil),       // 33: sluice.v1.SubmitPlanRequest
+	(*PlanHeader)(nil),              // 34: sluice.v1.PlanHeader
+	(*SubmitPlanResponse)(nil),      // 35: sluice.v1.SubmitPlanResponse
+	(*CompleteCommandRequest)(nil),  // 36: sluice.v1.CompleteCommandRequest
+	(*CompleteCommandResponse)(nil), // 37: sluice.v1.CompleteCommandResponse
+	(*CompleteOffsetsRequest)(nil),  // 38: sluice.v1.CompleteOffsetsRequest
+	(*CompleteOffsetsResponse)(nil), // 39: sluice.v1.CompleteOffsetsResponse
+	(*WatchMirrorRequest)(nil),      // 40: sluice.v1.WatchMirrorRequest
+	(*WatchMirrorResponse)(nil),     // 41: sluice.v1.WatchMirrorResponse
+	(*MirrorStatus)(nil),            // 42: sluice.v1.MirrorStatus
+	(*MirrorSynced)(nil),            // 43: sluice.v1.MirrorSynced
+	(*RunCommandRequest)(nil),       // 44: sluice.v1.RunCommandRequest
+	(*RunCommandResponse)(nil),      // 45: sluice.v1.RunCommandResponse
+	nil,                             // 46: sluice.v1.Hello.LabelsEntry
+	(*Plugin)(nil),                  // 47: sluice.v1.Plugin
+	(*Epoch)(nil),                   // 48: sluice.v1.Epoch
+	(State)(0),                      // 49: sluice.v1.State
+	(UnitClass)(0),                  // 50: sluice.v1.UnitClass
+	(*Config)(nil),                  // 51: sluice.v1.Config
+	(TargetState)(0),                // 52: sluice.v1.TargetState
+	(*PartitionOffset)(nil),         // 53: sluice.v1.PartitionOffset
+	(*ConfigInfo)(nil),              // 54: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 55: sluice.v1.ConnectorType
+	(*OffsetsResult)(nil),           // 56: sluice.v1.OffsetsResult
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -3193,74 +3693,86 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	10, // 3: sluice.v1.AttachRequest.fence:type_name -> sluice.v1.FenceReport
 	11, // 4: sluice.v1.AttachRequest.drain:type_name -> sluice.v1.Drain
 	12, // 5: sluice.v1.AttachRequest.prepared:type_name -> sluice.v1.Prepared
-	39, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
-	40, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
-	41, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
+	46, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
+	47, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
+	48, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
 	6,  // 9: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
 	7,  // 10: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
-	41, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
-	41, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	48, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
+	48, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
 	0,  // 13: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
 	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
-	41, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
-	42, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	41, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	41, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	48, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
+	49, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
+	48, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	48, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
 	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
 	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
-	18, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
-	19, // 22: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
+	19, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
+	20, // 22: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
 	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
-	18, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
+	19, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
 	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	41, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	43, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	48, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	50, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
 	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	44, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	44, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	45, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
-	41, // 32: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
-	20, // 33: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
-	21, // 34: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
-	44, // 35: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	41, // 36: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	44, // 37: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
-	23, // 38: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
-	24, // 39: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
-	25, // 40: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
-	46, // 41: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	47, // 42: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	43, // 43: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	40, // 44: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
-	29, // 45: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	44, // 46: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	41, // 47: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	43, // 48: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	41, // 49: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	35, // 50: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
-	36, // 51: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	42, // 52: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	19, // 53: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	22, // 54: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 55: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 56: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	26, // 57: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	28, // 58: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	31, // 59: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	33, // 60: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	37, // 61: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 62: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	13, // 63: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	27, // 64: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	30, // 65: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	32, // 66: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	34, // 67: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	38, // 68: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	62, // [62:69] is the sub-list for method output_type
-	55, // [55:62] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	51, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	51, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	52, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	18, // 32: sluice.v1.DesiredUnit.offsets:type_name -> sluice.v1.OffsetsRequest
+	53, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	48, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	23, // 35: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
+	24, // 36: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
+	21, // 37: sluice.v1.Command.offsets:type_name -> sluice.v1.OffsetsCommand
+	22, // 38: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
+	51, // 39: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
+	51, // 40: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	48, // 41: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	51, // 42: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	28, // 43: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
+	29, // 44: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
+	30, // 45: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
+	26, // 46: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
+	27, // 47: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
+	53, // 48: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
+	54, // 49: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	55, // 50: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	50, // 51: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	47, // 52: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	34, // 53: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
+	51, // 54: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	48, // 55: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	50, // 56: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	48, // 57: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
+	56, // 58: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
+	48, // 59: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	42, // 60: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
+	43, // 61: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
+	49, // 62: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	20, // 63: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	25, // 64: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 65: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 66: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	31, // 67: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	33, // 68: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	36, // 69: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	38, // 70: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
+	40, // 71: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	44, // 72: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 73: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 74: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	32, // 75: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	35, // 76: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	37, // 77: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	39, // 78: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
+	41, // 79: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	45, // 80: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	73, // [73:81] is the sub-list for method output_type
+	65, // [65:73] is the sub-list for method input_type
+	65, // [65:65] is the sub-list for extension type_name
+	65, // [65:65] is the sub-list for extension extendee
+	0,  // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }
@@ -3284,16 +3796,20 @@ func file_sluice_v1_session_proto_init() {
 		(*AttachResponse_Command)(nil),
 		(*AttachResponse_Refusal)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[17].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[18].OneofWrappers = []any{
 		(*Command_Validate)(nil),
 		(*Command_Fence)(nil),
+		(*Command_Offsets)(nil),
+		(*Command_Topics)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[20].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[23].OneofWrappers = []any{
 		(*CommandResult_Error)(nil),
 		(*CommandResult_Validate)(nil),
 		(*CommandResult_Fence)(nil),
+		(*CommandResult_Offsets)(nil),
+		(*CommandResult_Topics)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[32].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[39].OneofWrappers = []any{
 		(*WatchMirrorResponse_Status)(nil),
 		(*WatchMirrorResponse_Synced)(nil),
 	}
@@ -3303,7 +3819,7 @@ func file_sluice_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_session_proto_rawDesc), len(file_sluice_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

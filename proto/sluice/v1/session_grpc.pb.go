@@ -24,6 +24,7 @@ const (
 	SessionService_RegisterPlugins_FullMethodName = "/sluice.v1.SessionService/RegisterPlugins"
 	SessionService_SubmitPlan_FullMethodName      = "/sluice.v1.SessionService/SubmitPlan"
 	SessionService_CompleteCommand_FullMethodName = "/sluice.v1.SessionService/CompleteCommand"
+	SessionService_CompleteOffsets_FullMethodName = "/sluice.v1.SessionService/CompleteOffsets"
 	SessionService_WatchMirror_FullMethodName     = "/sluice.v1.SessionService/WatchMirror"
 )
 
@@ -50,6 +51,9 @@ type SessionServiceClient interface {
 	SubmitPlan(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[SubmitPlanRequest, SubmitPlanResponse], error)
 	// Answers a command, in chunks of at most 256 KiB. NOT_FOUND where nobody waits for it any more.
 	CompleteCommand(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[CompleteCommandRequest, CompleteCommandResponse], error)
+	// Says what altering a connector's offsets came to. Idempotent. FAILED_PRECONDITION where the epoch is not
+	// that of the assignment, or nobody waits for it any more.
+	CompleteOffsets(ctx context.Context, in *CompleteOffsetsRequest, opts ...grpc.CallOption) (*CompleteOffsetsResponse, error)
 	// Follows what the holder of system:mirror copies to Kafka, in etcd's order: everything that is there,
 	// then a marker, then every change. PERMISSION_DENIED where the epoch is not that of the assignment.
 	WatchMirror(ctx context.Context, in *WatchMirrorRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMirrorResponse], error)
@@ -125,6 +129,16 @@ func (c *sessionServiceClient) CompleteCommand(ctx context.Context, opts ...grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SessionService_CompleteCommandClient = grpc.ClientStreamingClient[CompleteCommandRequest, CompleteCommandResponse]
 
+func (c *sessionServiceClient) CompleteOffsets(ctx context.Context, in *CompleteOffsetsRequest, opts ...grpc.CallOption) (*CompleteOffsetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompleteOffsetsResponse)
+	err := c.cc.Invoke(ctx, SessionService_CompleteOffsets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *sessionServiceClient) WatchMirror(ctx context.Context, in *WatchMirrorRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMirrorResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &SessionService_ServiceDesc.Streams[4], SessionService_WatchMirror_FullMethodName, cOpts...)
@@ -167,6 +181,9 @@ type SessionServiceServer interface {
 	SubmitPlan(grpc.ClientStreamingServer[SubmitPlanRequest, SubmitPlanResponse]) error
 	// Answers a command, in chunks of at most 256 KiB. NOT_FOUND where nobody waits for it any more.
 	CompleteCommand(grpc.ClientStreamingServer[CompleteCommandRequest, CompleteCommandResponse]) error
+	// Says what altering a connector's offsets came to. Idempotent. FAILED_PRECONDITION where the epoch is not
+	// that of the assignment, or nobody waits for it any more.
+	CompleteOffsets(context.Context, *CompleteOffsetsRequest) (*CompleteOffsetsResponse, error)
 	// Follows what the holder of system:mirror copies to Kafka, in etcd's order: everything that is there,
 	// then a marker, then every change. PERMISSION_DENIED where the epoch is not that of the assignment.
 	WatchMirror(*WatchMirrorRequest, grpc.ServerStreamingServer[WatchMirrorResponse]) error
@@ -193,6 +210,9 @@ func (UnimplementedSessionServiceServer) SubmitPlan(grpc.ClientStreamingServer[S
 }
 func (UnimplementedSessionServiceServer) CompleteCommand(grpc.ClientStreamingServer[CompleteCommandRequest, CompleteCommandResponse]) error {
 	return status.Error(codes.Unimplemented, "method CompleteCommand not implemented")
+}
+func (UnimplementedSessionServiceServer) CompleteOffsets(context.Context, *CompleteOffsetsRequest) (*CompleteOffsetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompleteOffsets not implemented")
 }
 func (UnimplementedSessionServiceServer) WatchMirror(*WatchMirrorRequest, grpc.ServerStreamingServer[WatchMirrorResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchMirror not implemented")
@@ -263,6 +283,24 @@ func _SessionService_CompleteCommand_Handler(srv interface{}, stream grpc.Server
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SessionService_CompleteCommandServer = grpc.ClientStreamingServer[CompleteCommandRequest, CompleteCommandResponse]
 
+func _SessionService_CompleteOffsets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompleteOffsetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).CompleteOffsets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_CompleteOffsets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).CompleteOffsets(ctx, req.(*CompleteOffsetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _SessionService_WatchMirror_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchMirrorRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -284,6 +322,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RegisterPlugins",
 			Handler:    _SessionService_RegisterPlugins_Handler,
+		},
+		{
+			MethodName: "CompleteOffsets",
+			Handler:    _SessionService_CompleteOffsets_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

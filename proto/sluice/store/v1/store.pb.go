@@ -463,6 +463,107 @@ func (x *ConfigDelta) GetOrder() []byte {
 	return nil
 }
 
+// offsets/<name>. A request to alter a connector's offsets: made while the connector is STOPPED, deleted by
+// whoever asked once there is a result, or by the leader after its deadline.
+type Offsets struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the request.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The connector's incarnation.
+	Incarnation int64 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Until when it is to be done, unix ms.
+	DeadlineMs int64 `protobuf:"varint,3,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`
+	// Whether all offsets are to be forgotten.
+	ForgetAll bool `protobuf:"varint,4,opt,name=forget_all,json=forgetAll,proto3" json:"forget_all,omitempty"`
+	// What is to be altered.
+	Offsets []*v1.PartitionOffset `protobuf:"bytes,5,rep,name=offsets,proto3" json:"offsets,omitempty"`
+	// What it came to; absent while it is not done.
+	Result *v1.OffsetsResult `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
+	// Whether the unit has ever been granted for it: from then on offsets may have changed.
+	Started       bool `protobuf:"varint,7,opt,name=started,proto3" json:"started,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Offsets) Reset() {
+	*x = Offsets{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Offsets) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Offsets) ProtoMessage() {}
+
+func (x *Offsets) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Offsets.ProtoReflect.Descriptor instead.
+func (*Offsets) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Offsets) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Offsets) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Offsets) GetDeadlineMs() int64 {
+	if x != nil {
+		return x.DeadlineMs
+	}
+	return 0
+}
+
+func (x *Offsets) GetForgetAll() bool {
+	if x != nil {
+		return x.ForgetAll
+	}
+	return false
+}
+
+func (x *Offsets) GetOffsets() []*v1.PartitionOffset {
+	if x != nil {
+		return x.Offsets
+	}
+	return nil
+}
+
+func (x *Offsets) GetResult() *v1.OffsetsResult {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Offsets) GetStarted() bool {
+	if x != nil {
+		return x.Started
+	}
+	return false
+}
+
 // assignments/<unit>. Its create revision is the epoch's revision.
 type Assignment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -500,7 +601,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +613,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +626,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Assignment) GetExecutor() string {
@@ -651,7 +752,7 @@ type Lapsed struct {
 
 func (x *Lapsed) Reset() {
 	*x = Lapsed{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +764,7 @@ func (x *Lapsed) String() string {
 func (*Lapsed) ProtoMessage() {}
 
 func (x *Lapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +777,7 @@ func (x *Lapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lapsed.ProtoReflect.Descriptor instead.
 func (*Lapsed) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Lapsed) GetEpoch() *v1.Epoch {
@@ -750,7 +851,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -762,7 +863,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -775,7 +876,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Release) GetEpoch() *v1.Epoch {
@@ -840,7 +941,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +953,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +966,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Session) GetExecutor() string {
@@ -1003,7 +1104,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1116,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1129,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Status) GetState() v1.State {
@@ -1091,7 +1192,7 @@ type PluginEntry struct {
 
 func (x *PluginEntry) Reset() {
 	*x = PluginEntry{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1204,7 @@ func (x *PluginEntry) String() string {
 func (*PluginEntry) ProtoMessage() {}
 
 func (x *PluginEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1217,7 @@ func (x *PluginEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginEntry.ProtoReflect.Descriptor instead.
 func (*PluginEntry) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PluginEntry) GetPlugin() *v1.Plugin {
@@ -1139,7 +1240,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1252,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1265,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Replica) GetAddress() string {
@@ -1193,7 +1294,7 @@ type LogLevels struct {
 
 func (x *LogLevels) Reset() {
 	*x = LogLevels{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1306,7 @@ func (x *LogLevels) String() string {
 func (*LogLevels) ProtoMessage() {}
 
 func (x *LogLevels) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1319,7 @@ func (x *LogLevels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevels.ProtoReflect.Descriptor instead.
 func (*LogLevels) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LogLevels) GetSettings() []*LogLevels_Setting {
@@ -1245,7 +1346,7 @@ type LogLevels_Setting struct {
 
 func (x *LogLevels_Setting) Reset() {
 	*x = LogLevels_Setting{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1358,7 @@ func (x *LogLevels_Setting) String() string {
 func (*LogLevels_Setting) ProtoMessage() {}
 
 func (x *LogLevels_Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1371,7 @@ func (x *LogLevels_Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevels_Setting.ProtoReflect.Descriptor instead.
 func (*LogLevels_Setting) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12, 0}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{13, 0}
 }
 
 func (x *LogLevels_Setting) GetName() string {
@@ -1346,7 +1447,17 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\vConfigDelta\x12(\n" +
 	"\x03set\x18\x01 \x03(\v2\x16.sluice.v1.ConfigEntryR\x03set\x12\x12\n" +
 	"\x04same\x18\x02 \x03(\x05R\x04same\x12\x14\n" +
-	"\x05order\x18\x03 \x01(\fR\x05order\"\xee\x03\n" +
+	"\x05order\x18\x03 \x01(\fR\x05order\"\xfd\x01\n" +
+	"\aOffsets\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x03R\vincarnation\x12\x1f\n" +
+	"\vdeadline_ms\x18\x03 \x01(\x03R\n" +
+	"deadlineMs\x12\x1d\n" +
+	"\n" +
+	"forget_all\x18\x04 \x01(\bR\tforgetAll\x124\n" +
+	"\aoffsets\x18\x05 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\x120\n" +
+	"\x06result\x18\x06 \x01(\v2\x18.sluice.v1.OffsetsResultR\x06result\x12\x18\n" +
+	"\astarted\x18\a \x01(\bR\astarted\"\xee\x03\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x18\n" +
@@ -1433,61 +1544,66 @@ func file_sluice_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_sluice_store_v1_store_proto_rawDescData
 }
 
-var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sluice_store_v1_store_proto_goTypes = []any{
-	(*Connector)(nil),         // 0: sluice.store.v1.Connector
-	(*TaskSetRef)(nil),        // 1: sluice.store.v1.TaskSetRef
-	(*TaskSetBase)(nil),       // 2: sluice.store.v1.TaskSetBase
-	(*TaskSetChunk)(nil),      // 3: sluice.store.v1.TaskSetChunk
-	(*ConfigDelta)(nil),       // 4: sluice.store.v1.ConfigDelta
-	(*Assignment)(nil),        // 5: sluice.store.v1.Assignment
-	(*Lapsed)(nil),            // 6: sluice.store.v1.Lapsed
-	(*Release)(nil),           // 7: sluice.store.v1.Release
-	(*Session)(nil),           // 8: sluice.store.v1.Session
-	(*Status)(nil),            // 9: sluice.store.v1.Status
-	(*PluginEntry)(nil),       // 10: sluice.store.v1.PluginEntry
-	(*Replica)(nil),           // 11: sluice.store.v1.Replica
-	(*LogLevels)(nil),         // 12: sluice.store.v1.LogLevels
-	nil,                       // 13: sluice.store.v1.Connector.TaskRestartsEntry
-	nil,                       // 14: sluice.store.v1.Session.LabelsEntry
-	(*LogLevels_Setting)(nil), // 15: sluice.store.v1.LogLevels.Setting
-	(*v1.Config)(nil),         // 16: sluice.v1.Config
-	(v1.TargetState)(0),       // 17: sluice.v1.TargetState
-	(v1.ConnectorType)(0),     // 18: sluice.v1.ConnectorType
-	(v1.UnitClass)(0),         // 19: sluice.v1.UnitClass
-	(*v1.ConfigEntry)(nil),    // 20: sluice.v1.ConfigEntry
-	(*v1.Epoch)(nil),          // 21: sluice.v1.Epoch
-	(*v1.Plugin)(nil),         // 22: sluice.v1.Plugin
-	(v1.State)(0),             // 23: sluice.v1.State
+	(*Connector)(nil),          // 0: sluice.store.v1.Connector
+	(*TaskSetRef)(nil),         // 1: sluice.store.v1.TaskSetRef
+	(*TaskSetBase)(nil),        // 2: sluice.store.v1.TaskSetBase
+	(*TaskSetChunk)(nil),       // 3: sluice.store.v1.TaskSetChunk
+	(*ConfigDelta)(nil),        // 4: sluice.store.v1.ConfigDelta
+	(*Offsets)(nil),            // 5: sluice.store.v1.Offsets
+	(*Assignment)(nil),         // 6: sluice.store.v1.Assignment
+	(*Lapsed)(nil),             // 7: sluice.store.v1.Lapsed
+	(*Release)(nil),            // 8: sluice.store.v1.Release
+	(*Session)(nil),            // 9: sluice.store.v1.Session
+	(*Status)(nil),             // 10: sluice.store.v1.Status
+	(*PluginEntry)(nil),        // 11: sluice.store.v1.PluginEntry
+	(*Replica)(nil),            // 12: sluice.store.v1.Replica
+	(*LogLevels)(nil),          // 13: sluice.store.v1.LogLevels
+	nil,                        // 14: sluice.store.v1.Connector.TaskRestartsEntry
+	nil,                        // 15: sluice.store.v1.Session.LabelsEntry
+	(*LogLevels_Setting)(nil),  // 16: sluice.store.v1.LogLevels.Setting
+	(*v1.Config)(nil),          // 17: sluice.v1.Config
+	(v1.TargetState)(0),        // 18: sluice.v1.TargetState
+	(v1.ConnectorType)(0),      // 19: sluice.v1.ConnectorType
+	(v1.UnitClass)(0),          // 20: sluice.v1.UnitClass
+	(*v1.ConfigEntry)(nil),     // 21: sluice.v1.ConfigEntry
+	(*v1.PartitionOffset)(nil), // 22: sluice.v1.PartitionOffset
+	(*v1.OffsetsResult)(nil),   // 23: sluice.v1.OffsetsResult
+	(*v1.Epoch)(nil),           // 24: sluice.v1.Epoch
+	(*v1.Plugin)(nil),          // 25: sluice.v1.Plugin
+	(v1.State)(0),              // 26: sluice.v1.State
 }
 var file_sluice_store_v1_store_proto_depIdxs = []int32{
-	16, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
-	17, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
+	17, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
+	18, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
 	1,  // 2: sluice.store.v1.Connector.task_set:type_name -> sluice.store.v1.TaskSetRef
-	18, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
-	19, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
-	13, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
-	19, // 6: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
-	16, // 7: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
+	19, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
+	20, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
+	14, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
+	20, // 6: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
+	17, // 7: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
 	4,  // 8: sluice.store.v1.TaskSetChunk.tasks:type_name -> sluice.store.v1.ConfigDelta
-	20, // 9: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
-	19, // 10: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
-	21, // 11: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
-	19, // 12: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
-	16, // 13: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
-	21, // 14: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
-	22, // 15: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
-	14, // 16: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
-	21, // 17: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
-	23, // 18: sluice.store.v1.Status.state:type_name -> sluice.v1.State
-	21, // 19: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
-	22, // 20: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
-	15, // 21: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	21, // 9: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
+	22, // 10: sluice.store.v1.Offsets.offsets:type_name -> sluice.v1.PartitionOffset
+	23, // 11: sluice.store.v1.Offsets.result:type_name -> sluice.v1.OffsetsResult
+	20, // 12: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
+	24, // 13: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
+	20, // 14: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
+	17, // 15: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
+	24, // 16: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	25, // 17: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
+	15, // 18: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
+	24, // 19: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
+	26, // 20: sluice.store.v1.Status.state:type_name -> sluice.v1.State
+	24, // 21: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
+	25, // 22: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
+	16, // 23: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_sluice_store_v1_store_proto_init() }
@@ -1501,7 +1617,7 @@ func file_sluice_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_store_v1_store_proto_rawDesc), len(file_sluice_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
