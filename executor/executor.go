@@ -280,6 +280,9 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 		if err != nil {
 			return fail(err)
 		}
+		for _, w := range r.GetWarnings() {
+			x.log.Warn("a connector config may have a mistake", logkey.Connector, validate.NameOf(c.Validate.GetConfig()), "warning", w)
+		}
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Validate{Validate: r}}
 	case *sluicev1.Command_Fence:
 		if err := x.fence(ctx, c.Fence); err != nil {

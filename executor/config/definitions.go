@@ -79,7 +79,7 @@ var definition = func() *configdef.Def {
 	add(overridePolicy, configdef.String, text("All"), policies, "Which client configs connectors may override: All, None, Principal or Allowlist.")
 	add(overrideAllow, configdef.List, text(""), nil, "The client configs that the policy Allowlist allows.")
 	add("config.providers", configdef.List, text(""), nil, "The names of config providers; config.providers.<name>.class and .param.* describe each.")
-	add("security.protocol", configdef.String, nil, configdef.InIgnoreCase("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "How clients talk to Kafka.")
+	add("security.protocol", configdef.String, text("PLAINTEXT"), configdef.InIgnoreCase("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "How clients talk to Kafka.")
 
 	add(sluiceControlPlane, configdef.List, text("localhost:8082"), nil, "The control plane's replicas, host:port pairs.")
 	add(sluiceAdvertise, configdef.String, nil, nil, "The host:port by which this executor is known, Kafka Connect's worker_id. The host's name where it is not set.")

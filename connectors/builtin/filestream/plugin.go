@@ -83,6 +83,11 @@ type sourceConnector struct {
 	env env
 }
 
+// SupportsExactlyOnce implements connectors.ExactlyOnceSource: the standard input cannot be read again.
+func (c *sourceConnector) SupportsExactlyOnce(config map[string]string) bool {
+	return configdef.Trim(config[fileKey]) != ""
+}
+
 func (c *sourceConnector) NewTask() connectors.SourceTask { return &sourceTask{env: c.env} }
 
 type sinkConnector struct {
