@@ -17,7 +17,7 @@ import (
 	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/validate/framework"
 	"github.com/sluice-project/sluice/internal/errs"
-	"github.com/sluice-project/sluice/internal/mavenversion"
+	"github.com/sluice-project/sluice/internal/pluginversion"
 	"github.com/sluice-project/sluice/internal/run"
 )
 
@@ -124,12 +124,12 @@ func (s *state) version() (found bool, err error) {
 	if !given {
 		return true, nil
 	}
-	want, err := mavenversion.Requirement(spec)
+	want, err := pluginversion.Parse(spec)
 	if err != nil {
 		return false, errs.New(errs.ConfigInvalid, "%s", err) // the range is in it; the key is not, as in Kafka Connect
 	}
 	have := s.plugin.Version
-	if have == "" || want.Contains(have) {
+	if have == "" || want.Allows(have) {
 		return true, nil
 	}
 	def := configdef.New()
@@ -147,7 +147,7 @@ func (s *state) version() (found bool, err error) {
 	return false, nil
 }
 
-func noVersion(class string, want mavenversion.Range, have []string) string {
+func noVersion(class string, want pluginversion.Requirement, have []string) string {
 	return fmt.Sprintf("Plugin %s not found that matches the version range %s, available versions: %s", class, want, configdef.ListText(have))
 }
 
@@ -290,7 +290,7 @@ func (s *state) converter(ctx context.Context, key string) (section, error) {
 		return section{}, err // the key has no error: it was found before
 	}
 	if spec, given := s.config[versionKey]; given && info.Version != "" {
-		if want, err := mavenversion.Requirement(spec); err == nil && !want.Contains(info.Version) {
+		if want, err := pluginversion.Parse(spec); err == nil && !want.Allows(info.Version) {
 			have := []string{info.Version}
 			if info.New != nil && info.NewHeader != nil {
 				have = append(have, info.Version) // Kafka Connect counts it as two plugins

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
-	"github.com/sluice-project/sluice/internal/mavenversion"
+	"github.com/sluice-project/sluice/internal/pluginversion"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -133,7 +133,7 @@ func version() configdef.Validator {
 		if value == nil {
 			return nil
 		}
-		_, err := mavenversion.Requirement(*value)
+		_, err := pluginversion.Parse(*value)
 		return err
 	})
 }

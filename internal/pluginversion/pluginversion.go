@@ -1,6 +1,7 @@
-// Package mavenversion reads Maven's version ranges, in which Kafka Connect's *.plugin.version keys are
-// written: `4.3.1` (exactly that one), `[4.0,5.0)`, `(,4.2]`, several joined by commas. Messages are Maven's.
-package mavenversion
+// Package pluginversion reads what configs and requests say of a plugin's version: a version, which is exact, a
+// version range as Maven writes it, such as [4.0,5.0) or (,4.2], several joined by commas, or `latest` (KIP-891).
+// Order and messages are Maven's.
+package pluginversion
 
 import (
 	"cmp"
@@ -10,8 +11,11 @@ import (
 	"strings"
 )
 
-// Range is a set of versions. The zero Range has them all.
-type Range struct {
+// Latest asks for the newest version.
+const Latest = "latest"
+
+// Requirement is what a version has to be. The zero Requirement takes any.
+type Requirement struct {
 	restrictions []restriction
 }
 
@@ -21,11 +25,11 @@ type restriction struct {
 	single                         bool // exactly lower
 }
 
-// Requirement reads the value of a *.plugin.version key. `latest` is every version; a plain version is exactly
-// that one, where Maven by itself would only prefer it.
-func Requirement(spec string) (Range, error) {
-	if spec == "latest" {
-		return Range{}, nil
+// Parse reads a requirement. A plain version is exactly that one, where Maven by itself would only prefer it.
+// The error says what is wrong, in Maven's words.
+func Parse(spec string) (Requirement, error) {
+	if spec == Latest {
+		return Requirement{}, nil
 	}
 	spec = strings.TrimFunc(spec, func(r rune) bool { return r <= ' ' })
 	r, err := parse(spec)
@@ -35,21 +39,21 @@ func Requirement(spec string) (Range, error) {
 	return parse("[" + spec + "]")
 }
 
-func parse(spec string) (Range, error) {
-	var r Range
+func parse(spec string) (Requirement, error) {
+	var r Requirement
 	rest := spec
 	for strings.HasPrefix(rest, "[") || strings.HasPrefix(rest, "(") {
 		end := strings.IndexAny(rest, ")]")
 		if end < 0 {
-			return Range{}, fmt.Errorf("Unbounded range: %s", spec)
+			return Requirement{}, fmt.Errorf("Unbounded range: %s", spec)
 		}
 		one, err := parseRestriction(rest[:end+1])
 		if err != nil {
-			return Range{}, err
+			return Requirement{}, err
 		}
 		if n := len(r.restrictions); n > 0 {
 			if before := r.restrictions[n-1].upper; before != "" && (one.lower == "" || Compare(one.lower, before) < 0) {
-				return Range{}, fmt.Errorf("Ranges overlap: %s", spec)
+				return Requirement{}, fmt.Errorf("Ranges overlap: %s", spec)
 			}
 		}
 		r.restrictions = append(r.restrictions, one)
@@ -57,7 +61,7 @@ func parse(spec string) (Range, error) {
 		rest = strings.TrimSpace(rest)
 	}
 	if rest != "" && len(r.restrictions) > 0 {
-		return Range{}, fmt.Errorf("Only fully-qualified sets allowed in multiple set scenario: %s", spec)
+		return Requirement{}, fmt.Errorf("Only fully-qualified sets allowed in multiple set scenario: %s", spec)
 	}
 	return r, nil
 }
@@ -82,8 +86,8 @@ func parseRestriction(spec string) (restriction, error) {
 	return r, nil
 }
 
-// Contains says whether a version is in the range.
-func (r Range) Contains(version string) bool {
+// Allows says whether a version is within the requirement.
+func (r Requirement) Allows(version string) bool {
 	return len(r.restrictions) == 0 || slices.ContainsFunc(r.restrictions, func(x restriction) bool {
 		if x.single {
 			return Compare(version, x.lower) == 0
@@ -102,8 +106,11 @@ func (r Range) Contains(version string) bool {
 	})
 }
 
-// String is the range as Maven prints it.
-func (r Range) String() string {
+// String is the requirement as Maven prints it.
+func (r Requirement) String() string {
+	if len(r.restrictions) == 0 {
+		return Latest
+	}
 	parts := make([]string, len(r.restrictions))
 	for i, x := range r.restrictions {
 		open, end := "(", ")"

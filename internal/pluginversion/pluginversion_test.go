@@ -1,4 +1,4 @@
-package mavenversion
+package pluginversion
 
 import (
 	"testing"
@@ -7,9 +7,9 @@ import (
 )
 
 // What Maven's own classes say.
-func TestRequirement_IsReadAsMavenReadsIt(t *testing.T) {
+func TestParse_ReadsAsMavenDoes(t *testing.T) {
 	for _, c := range []struct{ spec, text, err string }{
-		{"latest", "", ""},
+		{"latest", "latest", ""},
 		{"1", "[1,1]", ""},
 		{" 99.0 ", "[99.0,99.0]", ""},
 		{"[1]", "[1,1]", ""},
@@ -27,20 +27,20 @@ func TestRequirement_IsReadAsMavenReadsIt(t *testing.T) {
 		{"[1,2]x", "", "Only fully-qualified sets allowed in multiple set scenario: [1,2]x"},
 		{"[1,2],[1.5,3]", "", "Ranges overlap: [1,2],[1.5,3]"},
 	} {
-		r, err := Requirement(c.spec)
+		r, err := Parse(c.spec)
 		if c.err != "" {
 			if err == nil || err.Error() != c.err {
-				t.Errorf("Requirement(%q): %v, want %s", c.spec, err, c.err)
+				t.Errorf("Parse(%q): %v, want %s", c.spec, err, c.err)
 			}
 			continue
 		}
 		if err != nil || r.String() != c.text {
-			t.Errorf("Requirement(%q) = %s, %v; want %s", c.spec, r, err, c.text)
+			t.Errorf("Parse(%q) = %s, %v; want %s", c.spec, r, err, c.text)
 		}
 	}
 }
 
-func TestRange_HasTheVersionsBetweenItsBounds(t *testing.T) {
+func TestRequirement_HasTheVersionsBetweenItsBounds(t *testing.T) {
 	for _, c := range []struct {
 		spec, version string
 		want          bool
@@ -49,8 +49,8 @@ func TestRange_HasTheVersionsBetweenItsBounds(t *testing.T) {
 		{"[0.0.1,)", "4.3.1", true}, {"(4.3.1,)", "4.3.1", false}, {"[4.3.1,)", "4.3.1", true}, {"(,4.3.1)", "4.3.1", false}, {"(,4.3.1]", "4.3.1", true},
 		{"[1,2],[4,5)", "4.3.1", true}, {"[1,2],[5,6)", "4.3.1", false}, {"[4.10,)", "4.3.1", false},
 	} {
-		r, err := Requirement(c.spec)
-		if err != nil || r.Contains(c.version) != c.want {
+		r, err := Parse(c.spec)
+		if err != nil || r.Allows(c.version) != c.want {
 			t.Errorf("%q has %s: %v, %v", c.spec, c.version, !c.want, err)
 		}
 	}
@@ -86,20 +86,20 @@ func TestCompare_IsAnOrder(t *testing.T) {
 	})
 }
 
-func FuzzRequirement(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, s := range []string{"1", "[1,2)", "(,2],[3,", "latest", "[[", "]"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
-		r, err := Requirement(spec)
+		r, err := Parse(spec)
 		if err != nil {
 			return
 		}
-		_ = r.Contains("4.3.1")
+		_ = r.Allows("4.3.1")
 		if spec == "latest" {
 			return
 		}
-		if again, err := Requirement(r.String()); err != nil || again.String() != r.String() {
+		if again, err := Parse(r.String()); err != nil || again.String() != r.String() {
 			t.Errorf("%q is %s, and that is %s, %v", spec, r, again, err)
 		}
 	})
