@@ -155,6 +155,8 @@ func noVersion(class string, want pluginversion.Requirement, have []string) stri
 func (s *state) roles() []role {
 	producer, consumer, admin := role{config.Producer, kafkaclients.Producer}, role{config.Consumer, kafkaclients.Consumer}, role{config.Admin, kafkaclients.Admin}
 	switch {
+	case !s.sink() && (s.Worker.ExactlyOnce() == "enabled" || s.text(framework.OffsetsTopic) != ""): // they read offsets themselves
+		return []role{producer, consumer, admin}
 	case !s.sink() && s.uses(framework.TopicCreation):
 		return []role{producer, admin}
 	case !s.sink():

@@ -235,6 +235,12 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "overrides", config: source("producer.override.linger.ms", "5", "producer.override.acks", "all")},
 		{name: "overrides denied", worker: "connector.client.config.override.policy=None", config: source("producer.override.linger.ms", "5", "consumer.override.group.id", "x"),
 			want: []string{"producer.override.linger.ms | The 'None' policy does not allow 'linger.ms' to be overridden in the connector configuration."}},
+		{name: "overrides of the clients of an offsets topic", worker: "connector.client.config.override.policy=Principal", config: source("offsets.storage.topic", "o", "consumer.override.x", "1", "admin.override.sasl.mechanism", "PLAIN", "producer.override.y", "2"), want: []string{
+			"offsets.storage.topic | Invalid value o for configuration offsets.storage.topic: an offsets topic of the connector's own is not supported by this version: remove the key",
+			"producer.override.y | The 'Principal' policy does not allow 'y' to be overridden in the connector configuration.",
+			"consumer.override.x | The 'Principal' policy does not allow 'x' to be overridden in the connector configuration."}},
+		{name: "overrides where the worker has exactly-once", worker: "exactly.once.source.support=enabled\nconnector.client.config.override.policy=None", config: source("admin.override.x", "1"), want: []string{
+			"admin.override.x | The 'None' policy does not allow 'x' to be overridden in the connector configuration."}},
 		{name: "topic creation", config: source("topic.creation.default.partitions", "0", "topic.creation.groups", "g")},
 		{name: "a version that is not there", config: source("connector.plugin.version", "99.0"), want: []string{
 			"connector.class | Plugin org.apache.kafka.connect.file.FileStreamSourceConnector not found that matches the version range [99.0,99.0], available versions: [4.3.1]",
