@@ -28,7 +28,12 @@ type Plugin struct {
 	Version string
 	Type    Type
 	// Config is the connector's config definition, without the framework's keys.
-	Config    func() *configdef.Def
+	Config func() *configdef.Def
+	// EmbedsFramework says that the definition begins with the framework's keys, as the plain definition has
+	// them: answers then show these in the place of what the worker fills in. Some Java connectors are so.
+	EmbedsFramework bool
+	// Refusal says why no connector of this class is made, where it is there for its definition only.
+	Refusal   string
 	NewSource func() SourceConnector
 	NewSink   func() SinkConnector
 }
@@ -83,6 +88,18 @@ type SourceOffsetsAlterer interface {
 // SinkOffsetsAlterer is SourceOffsetsAlterer for a SinkConnector. A nil offset forgets it.
 type SinkOffsetsAlterer interface {
 	AlterOffsets(ctx context.Context, config map[string]string, offsets map[TopicPartition]*int64) (complete bool, err error)
+}
+
+// Checker adds to what the config definition says: what spans several keys. It runs after the definition,
+// whatever that found. fail adds a message to a key.
+type Checker interface {
+	Check(config map[string]string, fail func(key, message string))
+}
+
+// ExactlyOnceSource is a source connector that knows whether it can provide exactly-once with a config, for
+// the check of exactly.once.support=required. It may be called without Start.
+type ExactlyOnceSource interface {
+	SupportsExactlyOnce(config map[string]string) bool
 }
 
 // SourceTaskContext is what a source task may ask of the runtime.

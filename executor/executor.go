@@ -323,6 +323,9 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 		if err != nil {
 			return fail(err)
 		}
+		for _, w := range r.GetWarnings() {
+			x.log.Warn("a connector config may have a mistake", logkey.Connector, validate.NameOf(c.Validate.GetConfig()), "warning", w)
+		}
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Validate{Validate: r}}
 	case *sluicev1.Command_Offsets:
 		found, err := x.altering().Read(ctx, c.Offsets.GetConnector(), mapOf(c.Offsets.GetConfig()))

@@ -1,11 +1,8 @@
 package configdef
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // Type is the type of a key's value.
@@ -53,9 +50,13 @@ type Key struct {
 	// Width is NONE, SHORT, MEDIUM or LONG.
 	Width       string
 	DisplayName string
-	Dependents  []string
-	// Recommend returns values that would be valid, and whether the key matters; nil means none, visible.
-	Recommend func(config map[string]string) (values []string, visible bool)
+	// Dependents are keys whose recommendations depend on this one. They are looked at after it.
+	Dependents []string
+	// Recommend returns values that would be valid, and whether the key matters, from the parsed values of
+	// all keys that have one; nil means none, visible. What it returns is not changed.
+	Recommend func(parsed map[string]string) (values []string, visible bool)
+	// Find resolves the name or alias of a CLASS to the class; nil takes every name.
+	Find func(name string) (class string, ok bool)
 }
 
 // Text makes a default.
@@ -89,14 +90,29 @@ func (d *Def) Define(k Key) *Def {
 	if k.Group != "" && !slices.Contains(d.groups, k.Group) {
 		d.groups = append(d.groups, k.Group)
 	}
-	if k.Default != nil {
-		if _, err := parse(k, *k.Default); err != nil {
+	if k.Default != nil || !k.Required {
+		if err := checkDefault(k); err != nil {
 			panic(fmt.Sprintf("configdef: the default of %s: %v", k.Name, err))
 		}
 	}
 	d.index[k.Name] = len(d.keys)
 	d.keys = append(d.keys, k)
 	return d
+}
+
+func checkDefault(k Key) error {
+	value := k.Default
+	if value != nil {
+		parsed, err := parse(k, *value)
+		if err != nil {
+			return err
+		}
+		value = &parsed
+	}
+	if k.Validator == nil {
+		return nil
+	}
+	return k.Validator.Check(k.Name, value)
 }
 
 // Keys are the keys, in order. They must not be changed.
@@ -113,180 +129,3 @@ func (d *Def) Key(name string) (Key, bool) {
 
 // Groups are the groups, in the order in which they were first used.
 func (d *Def) Groups() []string { return d.groups }
-
-// Value is what validation says of one key.
-type Value struct {
-	Name string
-	// Value is nil where there is none; Hidden for passwords.
-	Value       *string
-	Recommended []string
-	Errors      []string
-	Visible     bool
-}
-
-// Validate checks a config against the definition, key by key. Keys that are not defined are not
-// mentioned.
-func (d *Def) Validate(config map[string]string) []Value {
-	out := make([]Value, 0, len(d.keys))
-	for _, k := range d.keys {
-		v := Value{Name: k.Name, Visible: true}
-		raw, given := config[k.Name]
-		switch {
-		case given:
-			parsed, err := parse(k, raw)
-			if err != nil {
-				v.Errors = append(v.Errors, err.Error())
-				if k.Validator != nil {
-					if nerr := k.Validator.Check(k.Name, nil); nerr != nil {
-						v.Errors = append(v.Errors, nerr.Error())
-					}
-				}
-				break
-			}
-			v.Value = &parsed
-			if k.Validator != nil {
-				if err := k.Validator.Check(k.Name, &parsed); err != nil {
-					v.Errors = append(v.Errors, err.Error())
-				}
-			}
-		case k.Default != nil:
-			parsed, _ := parse(k, *k.Default) // Define has checked it
-			v.Value = &parsed
-		case k.Required:
-			v.Errors = append(v.Errors, Missing(k.Name))
-		}
-		if k.Recommend != nil {
-			v.Recommended, v.Visible = k.Recommend(config)
-		}
-		if k.Type == Password && v.Value != nil {
-			v.Value = Text(Hidden)
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-// Missing is Kafka's message for a required key that is not given.
-func Missing(name string) string {
-	return fmt.Sprintf("Missing required configuration %q which has no default value.", name)
-}
-
-// Invalid is Kafka's message for a value that is not valid.
-func Invalid(name, value, why string) error {
-	if why == "" {
-		return fmt.Errorf("Invalid value %s for configuration %s", value, name)
-	}
-	return fmt.Errorf("Invalid value %s for configuration %s: %s", value, name, why)
-}
-
-// parse checks a value's type and returns its canonical text.
-func parse(k Key, raw string) (string, error) {
-	s := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' }) // Java's trim
-	number := func(bits int) error {
-		if _, err := strconv.ParseInt(s, 10, bits); err != nil {
-			return Invalid(k.Name, raw, "Not a number of type "+string(k.Type))
-		}
-		return nil
-	}
-	switch k.Type {
-	case Boolean:
-		switch strings.ToLower(s) {
-		case "true", "false":
-			return strings.ToLower(s), nil
-		}
-		return "", Invalid(k.Name, raw, "Expected value to be either true or false")
-	case Int:
-		return strings.TrimPrefix(s, "+"), number(32)
-	case Short:
-		return strings.TrimPrefix(s, "+"), number(16)
-	case Long:
-		return strings.TrimPrefix(s, "+"), number(64)
-	case Double:
-		if _, err := strconv.ParseFloat(s, 64); err != nil {
-			return "", Invalid(k.Name, raw, "Not a number of type DOUBLE")
-		}
-		return s, nil
-	case List:
-		return strings.Join(splitList(s), ","), nil
-	case Password:
-		return raw, nil
-	default:
-		return s, nil
-	}
-}
-
-func splitList(s string) []string {
-	if s == "" {
-		return nil
-	}
-	parts := strings.Split(s, ",")
-	for i := range parts {
-		parts[i] = strings.TrimSpace(parts[i])
-	}
-	return parts
-}
-
-// Parse checks a config and returns its values. It reports all faults at once, in Kafka's words.
-func (d *Def) Parse(config map[string]string) (Values, error) {
-	out := Values{def: d, values: map[string]string{}}
-	var errs []error
-	for _, v := range d.Validate(config) {
-		for _, e := range v.Errors {
-			errs = append(errs, errors.New(e))
-		}
-		k := d.keys[d.index[v.Name]]
-		switch raw, given := config[v.Name]; {
-		case k.Type == Password && given:
-			out.values[v.Name] = raw
-		case k.Type == Password && k.Default != nil:
-			out.values[v.Name] = *k.Default
-		case v.Value != nil:
-			out.values[v.Name] = *v.Value
-		}
-	}
-	return out, errors.Join(errs...)
-}
-
-// Values are the values of a parsed config. Getters return zero for a null value and panic for a key
-// that is not defined.
-type Values struct {
-	def    *Def
-	values map[string]string
-}
-
-func (v Values) get(name string) string {
-	if _, ok := v.def.index[name]; !ok {
-		panic(fmt.Sprintf("configdef: Unknown configuration '%s'", name))
-	}
-	return v.values[name]
-}
-
-// Has says whether the key has a value that is not null.
-func (v Values) Has(name string) bool { v.get(name); _, ok := v.values[name]; return ok }
-
-// String is the text of a value.
-func (v Values) String(name string) string { return v.get(name) }
-
-// Long is an integer of any type.
-func (v Values) Long(name string) int64 {
-	n, _ := strconv.ParseInt(v.get(name), 10, 64) // checked by Parse; null is 0
-	return n
-}
-
-// Int is Long as an int.
-func (v Values) Int(name string) int { return int(v.Long(name)) }
-
-// Double is a DOUBLE.
-func (v Values) Double(name string) float64 {
-	f, _ := strconv.ParseFloat(v.get(name), 64) // checked by Parse; null is 0
-	return f
-}
-
-// Bool is a BOOLEAN.
-func (v Values) Bool(name string) bool { return v.get(name) == "true" }
-
-// List is a LIST.
-func (v Values) List(name string) []string { return splitList(v.get(name)) }
-
-// Password is a PASSWORD in the clear: it must not be logged.
-func (v Values) Password(name string) string { return v.get(name) }

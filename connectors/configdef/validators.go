@@ -1,20 +1,24 @@
 package configdef
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-project/sluice/connectors/data"
 )
 
-// Validator checks a value that has the right type; nil is the null value.
+// Validator checks a value that has the right type, in its canonical text; nil is the null value. A message
+// is the whole error: Invalid makes Kafka's.
 type Validator interface {
 	Check(name string, value *string) error
 	// String says what is valid, for the reference.
 	String() string
 }
 
-// Func makes a validator.
+// Func makes a validator: Kafka's LambdaValidator.
 func Func(describe string, check func(name string, value *string) error) Validator {
 	return funcValidator{describe, check}
 }
@@ -27,60 +31,100 @@ type funcValidator struct {
 func (f funcValidator) Check(name string, value *string) error { return f.check(name, value) }
 func (f funcValidator) String() string                         { return f.describe }
 
-// AtLeast takes numbers from min on.
-func AtLeast(min int64) Validator {
-	return Func(fmt.Sprintf("[%d,...]", min), func(name string, value *string) error {
-		if value == nil {
-			return Invalid(name, "null", "Value must be non-null")
-		}
-		if n, err := strconv.ParseInt(*value, 10, 64); err == nil && n < min {
-			return Invalid(name, *value, fmt.Sprintf("Value must be at least %d", min))
+// All is Kafka's CompositeValidator: the first fault counts.
+func All(validators ...Validator) Validator {
+	texts := make([]string, len(validators))
+	for i, v := range validators {
+		texts[i] = v.String()
+	}
+	return Func(strings.Join(texts, ", "), func(name string, value *string) error {
+		for _, v := range validators {
+			if err := v.Check(name, value); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
+// Number is what ranges are made of: integers for integers, and for a DOUBLE either.
+type Number interface{ ~int | ~int64 | ~float64 }
+
+// AtLeast takes numbers from min on.
+func AtLeast[N Number](min N) Validator { return within("["+numberText(min)+",...]", &min, nil) }
+
+// AtMost takes numbers up to max.
+func AtMost[N Number](max N) Validator { return within("[...,"+numberText(max)+"]", nil, &max) }
+
 // Between takes numbers from min to max.
-func Between(min, max int64) Validator {
-	return Func(fmt.Sprintf("[%d,...,%d]", min, max), func(name string, value *string) error {
+func Between[N Number](min, max N) Validator {
+	return within("["+numberText(min)+",...,"+numberText(max)+"]", &min, &max)
+}
+
+func within[N Number](describe string, min, max *N) Validator {
+	return Func(describe, func(name string, value *string) error {
 		if value == nil {
 			return Invalid(name, "null", "Value must be non-null")
 		}
-		n, err := strconv.ParseInt(*value, 10, 64)
-		if err != nil {
-			return nil //nolint:nilerr // another validator reports it
-		}
-		if n < min {
-			return Invalid(name, *value, fmt.Sprintf("Value must be at least %d", min))
-		}
-		if n > max {
-			return Invalid(name, *value, fmt.Sprintf("Value must be no more than %d", max))
+		n, err := strconv.ParseFloat(*value, 64)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s: a range is for numbers, not for %q", name, *value)
+		case min != nil && n < float64(*min):
+			return Invalid(name, *value, "Value must be at least "+numberText(*min))
+		case max != nil && n > float64(*max):
+			return Invalid(name, *value, "Value must be no more than "+numberText(*max))
 		}
 		return nil
 	})
+}
+
+// numberText is a number as Java prints it.
+func numberText[N Number](n N) string {
+	if f, ok := any(n).(float64); ok {
+		return string(data.AppendFloat(nil, f, 64))
+	}
+	return strconv.FormatInt(int64(n), 10)
 }
 
 // In takes one of the given texts.
 func In(valid ...string) Validator {
-	return Func("["+strings.Join(valid, ", ")+"]", func(name string, value *string) error {
-		if value == nil || !slices.Contains(valid, *value) {
-			return Invalid(name, orNull(value), "String must be one of: "+strings.Join(valid, ", "))
+	return Func(ListText(valid), func(name string, value *string) error { return oneOf(name, value, valid) })
+}
+
+func oneOf(name string, value *string, valid []string) error {
+	if value == nil || !slices.Contains(valid, *value) {
+		return Invalid(name, orNull(value), "String must be one of: "+strings.Join(valid, ", "))
+	}
+	return nil
+}
+
+// InIgnoreCase takes one of the given texts, in any case. Messages show them in the order of Java's set.
+func InIgnoreCase(valid ...string) Validator {
+	upper := make([]string, len(valid))
+	for i, v := range valid {
+		upper[i] = strings.ToUpper(v)
+	}
+	upper = HashOrder(upper)
+	return Func("(case insensitive) "+ListText(upper), func(name string, value *string) error {
+		if value != nil && slices.Contains(upper, strings.ToUpper(*value)) {
+			return nil
+		}
+		return Invalid(name, orNull(value), "String must be one of (case insensitive): "+strings.Join(upper, ", "))
+	})
+}
+
+// NonNull takes everything but null.
+func NonNull() Validator {
+	return Func("non-null string", func(name string, value *string) error {
+		if value == nil {
+			return Invalid(name, "null", "entry must be non null")
 		}
 		return nil
 	})
 }
 
-// InIgnoreCase takes one of the given texts, in any case.
-func InIgnoreCase(valid ...string) Validator {
-	return Func("(case insensitive) ["+strings.Join(valid, ", ")+"]", func(name string, value *string) error {
-		if value != nil && slices.ContainsFunc(valid, func(v string) bool { return strings.EqualFold(v, *value) }) {
-			return nil
-		}
-		return Invalid(name, orNull(value), "String must be one of (case insensitive): "+strings.Join(valid, ", "))
-	})
-}
-
-// NonEmpty takes texts that are not empty.
+// NonEmpty takes texts that are not empty, and null.
 func NonEmpty() Validator {
 	return Func("non-empty string", func(name string, value *string) error {
 		if value != nil && *value == "" {
@@ -90,13 +134,13 @@ func NonEmpty() Validator {
 	})
 }
 
-// NonEmptyWithoutControlChars is the validator of connector names.
+// NonEmptyWithoutControlChars is the validator of connector names. It takes null.
 func NonEmptyWithoutControlChars() Validator {
 	return Func("non-empty string without ISO control characters", func(name string, value *string) error {
 		if value == nil {
 			return nil
 		}
-		if strings.TrimFunc(*value, func(r rune) bool { return r <= ' ' }) == "" {
+		if *value == "" {
 			return Invalid(name, *value, "String may not be empty")
 		}
 		var codes []string
@@ -112,31 +156,96 @@ func NonEmptyWithoutControlChars() Validator {
 	})
 }
 
+// validList is Kafka's ValidList. Parse knows it.
+type validList struct {
+	valid []string // none: any
+	empty bool     // whether an empty list is taken
+}
+
+// ListIn takes lists without duplicates of the given texts, and an empty one: Kafka's ValidList.in.
+func ListIn(valid ...string) Validator { return validList{valid: valid, empty: true} }
+
+// DistinctList takes lists without duplicates and empty entries, and an empty one if emptyAllowed: Kafka's
+// ValidList.anyNonDuplicateValues. Null is refused; OrNull takes it.
+func DistinctList(emptyAllowed bool) Validator { return validList{empty: emptyAllowed} }
+
+// NonEmptyListIn is ListIn without the empty list.
+func NonEmptyListIn(valid ...string) Validator { return validList{valid: valid} }
+
+// OrNull takes null, and what v takes.
+func OrNull(v Validator) Validator { return nullable{v} }
+
+type nullable struct{ Validator }
+
+func (n nullable) Check(name string, value *string) error {
+	if value == nil {
+		return nil
+	}
+	return n.Validator.Check(name, value)
+}
+
+func (l validList) Check(name string, value *string) error {
+	if value == nil {
+		return errors.New("Configuration '" + name + "' values must not be null.")
+	}
+	list := SplitList(*value)
+	if len(list) == 0 && !l.empty {
+		valid := "any non-empty value"
+		if len(l.valid) > 0 {
+			valid = ListText(l.valid)
+		}
+		return errors.New("Configuration '" + name + "' must not be empty. Valid values include: " + valid)
+	}
+	sorted := slices.Sorted(slices.Values(list))
+	if len(slices.Compact(sorted)) != len(list) {
+		return errors.New("Configuration '" + name + "' values must not be duplicated.")
+	}
+	for _, s := range list {
+		if s == "" {
+			return errors.New("Configuration '" + name + "' values must not be empty.")
+		}
+		if len(l.valid) > 0 {
+			if err := oneOf(name, &s, l.valid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l validList) String() string {
+	if len(l.valid) == 0 {
+		return ""
+	}
+	return ListText(l.valid)
+}
+
+// ListOfAtMost takes lists of at most max elements.
+func ListOfAtMost(max int) Validator {
+	return Func(fmt.Sprintf("List containing maximum of %d elements", max), func(name string, value *string) error {
+		if value == nil {
+			return nil
+		}
+		if len(SplitList(*value)) > max {
+			return Invalid(name, Shown(value), fmt.Sprintf("exceeds maximum list size of [%d].", max))
+		}
+		return nil
+	})
+}
+
+// NonEmptyList takes lists of at least one entry.
+func NonEmptyList() Validator {
+	return Func("non-empty list", func(name string, value *string) error {
+		if value == nil || *value == "" {
+			return Invalid(name, Shown(value), "Empty list")
+		}
+		return nil
+	})
+}
+
 func orNull(s *string) string {
 	if s == nil {
 		return "null"
 	}
 	return *s
-}
-
-// Reference is the definition as Markdown, one section a key.
-func Reference(d *Def) string {
-	var b strings.Builder
-	for _, k := range d.Keys() {
-		fmt.Fprintf(&b, "### `%s`\n\n%s\n\n", k.Name, strings.TrimSpace(k.Doc))
-		fmt.Fprintf(&b, "- Type: %s\n", strings.ToLower(string(k.Type)))
-		switch {
-		case k.Default != nil && *k.Default != "":
-			fmt.Fprintf(&b, "- Default: `%s`\n", *k.Default)
-		case k.Required:
-			b.WriteString("- Required\n")
-		default:
-			b.WriteString("- Default: none\n")
-		}
-		if k.Validator != nil {
-			fmt.Fprintf(&b, "- Valid values: %s\n", k.Validator)
-		}
-		fmt.Fprintf(&b, "- Importance: %s\n\n", strings.ToLower(string(k.Importance)))
-	}
-	return b.String()
 }

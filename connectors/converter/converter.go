@@ -43,18 +43,18 @@ type Info struct {
 
 // Builtin are the converters that are always there.
 func Builtin() []Info {
-	return []Info{
+	return append(primitiveInfos(),
 		info("org.apache.kafka.connect.converters.ByteArrayConverter", configdef.New, func() Converter { return &ByteArray{} }),
 		info("org.apache.kafka.connect.json.JsonConverter", jsonDef, func() Converter { return &JSON{} }),
-		{Class: SimpleHeaderClass, Version: version.Connect, Aliases: []string{"SimpleHeaderConverter", "Simple"}, Config: configdef.New,
+		Info{Class: SimpleHeaderClass, Aliases: []string{"SimpleHeaderConverter", "Simple"}, Version: version.Connect, Config: configdef.New,
 			NewHeader: func() HeaderConverter { return &SimpleHeader{} }},
 		info("org.apache.kafka.connect.storage.StringConverter", stringDef, func() Converter { return &String{} }),
-	}
+	)
 }
 
 func info(class string, def func() *configdef.Def, make func() Converter) Info {
 	simple := class[strings.LastIndexByte(class, '.')+1:]
-	return Info{Class: class, Version: version.Connect, Aliases: []string{simple, strings.TrimSuffix(simple, "Converter")}, Config: def, New: make,
+	return Info{Class: class, Aliases: []string{simple, strings.TrimSuffix(simple, "Converter")}, Version: version.Connect, Config: def, New: make,
 		NewHeader: func() HeaderConverter { return &header{c: make()} }}
 }
 
@@ -102,8 +102,8 @@ func (*ByteArray) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 func stringDef() *configdef.Def {
 	return configdef.New().Define(configdef.Key{
 		Name: "converter.encoding", Type: configdef.String, Default: configdef.Text("UTF-8"), Importance: configdef.High,
-		Validator: configdef.InIgnoreCase("UTF-8", "UTF8"),
-		Doc:       "The name of the character set that strings are encoded in. Only UTF-8.",
+		Width: "MEDIUM", DisplayName: "Encoding", Validator: configdef.InIgnoreCase("UTF-8", "UTF8"),
+		Doc: "The name of the character set that strings are encoded in. Only UTF-8.",
 	})
 }
 

@@ -316,3 +316,79 @@ func BenchmarkJSON_Write(b *testing.B) {
 		buf, _, _ = j.FromData(buf[:0], "t", s, v)
 	}
 }
+
+// The bytes are those of Kafka's serializers.
+func TestPrimitives_WriteAndReadKafkasBytes(t *testing.T) {
+	byAlias := map[string]Info{}
+	for _, i := range Builtin() {
+		byAlias[i.Aliases[len(i.Aliases)-1]] = i
+	}
+	for _, c := range []struct {
+		alias  string
+		v      data.Value
+		bytes  string
+		schema *data.Schema
+	}{
+		{"Boolean", data.Bool(true), "\x01", data.OptionalBoolSchema}, {"Boolean", data.Bool(false), "\x00", data.OptionalBoolSchema},
+		{"Short", data.Int16(-2), "\xff\xfe", data.OptionalInt16Schema},
+		{"Integer", data.Int32(0x01020304), "\x01\x02\x03\x04", data.OptionalInt32Schema}, {"Integer", data.Int32(-1), "\xff\xff\xff\xff", data.OptionalInt32Schema},
+		{"Long", data.Int64(-2), "\xff\xff\xff\xff\xff\xff\xff\xfe", data.OptionalInt64Schema},
+		{"Float", data.Float32(1.5), "\x3f\xc0\x00\x00", data.OptionalFloat32Schema},
+		{"Double", data.Float64(-2), "\xc0\x00\x00\x00\x00\x00\x00\x00", data.OptionalFloat64Schema},
+	} {
+		info := byAlias[c.alias]
+		conv, header := info.New(), info.NewHeader()
+		got, null, err := conv.FromData([]byte("x"), "t", c.schema, c.v)
+		if err != nil || null || string(got) != "x"+c.bytes {
+			t.Errorf("%s writes %q, %v", c.alias, got, err)
+		}
+		schema, v, err := header.ToData("t", "h", []byte(c.bytes))
+		if err != nil || schema != c.schema || !data.Equal(v, c.v) {
+			t.Errorf("%s reads %v %v, %v", c.alias, schema, v, err)
+		}
+		if schema, v, err := conv.ToData("t", nil); err != nil || schema != c.schema || !v.IsNull() {
+			t.Errorf("%s reads null as %v, %v", c.alias, v, err)
+		}
+		if _, null, err := conv.FromData(nil, "t", nil, data.Null()); err != nil || !null {
+			t.Errorf("%s writes null as %v, %v", c.alias, null, err)
+		}
+		if _, _, err := conv.ToData("t", []byte(c.bytes+"\x00")); !errors.Is(err, ErrData) {
+			t.Errorf("%s reads a byte too many: %v", c.alias, err)
+		}
+		if _, _, err := conv.FromData(nil, "t", nil, data.String("1")); !errors.Is(err, ErrData) {
+			t.Errorf("%s writes a string: %v", c.alias, err)
+		}
+	}
+	if _, _, err := byAlias["Boolean"].New().ToData("t", []byte{2}); err == nil || !strings.Contains(err.Error(), "Unexpected byte received by BooleanDeserializer: 2") {
+		t.Error(err)
+	}
+	if _, _, err := byAlias["Boolean"].New().FromData(nil, "t", data.StringSchema, data.Bool(true)); err == nil || !strings.Contains(err.Error(), "Invalid schema type for BooleanConverter: STRING") {
+		t.Error(err)
+	}
+}
+
+func TestJSON_SchemaContentIsTheSchemaOfEveryMessageThatIsRead(t *testing.T) {
+	j := newJSON(t, map[string]string{"schema.content": `{"type":"struct","optional":true,"fields":[{"field":"id","type":"int32","optional":false},{"field":"name","type":"string","optional":true}]}`})
+	schema, v, err := j.ToData("t", []byte(`{"id":7,"name":null}`))
+	if err != nil || schema.Type != data.KindStruct || v.Struct().At(0).Int() != 7 || v.Struct().At(0).Kind() != data.KindInt32 || !v.Struct().At(1).IsNull() {
+		t.Fatalf("%v %v, %v", schema, v, err)
+	}
+	if again, _, err := j.ToData("t", []byte(`{"id":8}`)); err != nil || again != schema {
+		t.Errorf("%v, %v", again, err)
+	}
+	if _, _, err := j.ToData("t", []byte(`{"id":"x"}`)); !errors.Is(err, ErrData) {
+		t.Errorf("a value of another type: %v", err)
+	}
+	if got, _, err := j.FromData(nil, "t", data.Int32Schema, data.Int32(1)); err != nil || string(got) != `{"schema":{"type":"int32","optional":false},"payload":1}` {
+		t.Errorf("what is written keeps its envelope: %s, %v", got, err)
+	}
+	plain := newJSON(t, map[string]string{"schema.content": `{"type":"int32"}`, "schemas.enable": "false"})
+	if schema, v, err := plain.ToData("t", []byte("5")); err != nil || schema != nil || v.Kind() != data.KindInt64 {
+		t.Errorf("without schemas.enable it has no effect: %v %v, %v", schema, v, err)
+	}
+	for _, bad := range []string{`{`, `{"type":"what"}`, `[]`} {
+		if err := (&JSON{}).Configure(map[string]string{"schema.content": bad}, false); err == nil || !strings.Contains(err.Error(), "schema.content: ") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}

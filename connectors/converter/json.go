@@ -20,6 +20,9 @@ func jsonDef() *configdef.Def {
 		Define(configdef.Key{Name: "schemas.cache.size", Type: configdef.Int, Default: configdef.Text("1000"), Importance: configdef.High,
 			Group: "Schemas", OrderInGroup: 1, Width: "MEDIUM", DisplayName: "Schema Cache Size",
 			Doc: "The maximum number of schemas that can be cached in this converter instance."}).
+		Define(configdef.Key{Name: "schema.content", Type: configdef.String, Importance: configdef.High,
+			Group: "Schemas", OrderInGroup: 2, Width: "MEDIUM", DisplayName: "Schema Content",
+			Doc: "A schema, as JSON, that every message has: with it, and schemas.enable, messages that are read are plain JSON without an envelope. It changes nothing of what a source writes."}).
 		Define(configdef.Key{Name: "decimal.format", Type: configdef.String, Default: configdef.Text("BASE64"), Importance: configdef.Low,
 			Validator: configdef.InIgnoreCase("BASE64", "NUMERIC"), Group: "Serialization", OrderInGroup: 0, Width: "MEDIUM", DisplayName: "Decimal Format",
 			Doc: "Controls which format this converter will serialize decimals in. This value is case insensitive and can be either 'BASE64' (default) or 'NUMERIC'"}).
@@ -32,6 +35,8 @@ func jsonDef() *configdef.Def {
 // {"schema":…,"payload":…}, without them plain JSON.
 type JSON struct {
 	schemas, numeric, defaults bool
+	// content is schema.content, for reading; nil where records bring their schemas.
+	content *data.Schema
 	// The schema that was written last, encoded: most topics have one.
 	last        *data.Schema
 	lastEncoded []byte
@@ -54,6 +59,14 @@ func (j *JSON) Configure(config map[string]string, _ bool) error {
 	j.numeric = len(f) > 0 && (f[0] == 'n' || f[0] == 'N')
 	j.readLimit = v.Int("schemas.cache.size")
 	j.read = map[string]*data.Schema{}
+	if text := v.String("schema.content"); text != "" {
+		if err := j.parse([]byte(text)); err != nil {
+			return fmt.Errorf("schema.content: %w", err)
+		}
+		if j.content, err = j.schemaOf(0); err != nil {
+			return fmt.Errorf("schema.content: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -130,9 +143,9 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 			bits = 32
 		}
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return append(appendFloat(append(dst, '"'), f, bits), '"'), nil // as Jackson quotes what is no number
+			return append(data.AppendFloat(append(dst, '"'), f, bits), '"'), nil // as Jackson quotes what is no number
 		}
-		return appendFloat(dst, v.Float(), bits), nil
+		return data.AppendFloat(dst, v.Float(), bits), nil
 	case data.KindArray:
 		var elem *data.Schema
 		if s != nil {

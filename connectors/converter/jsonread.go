@@ -24,6 +24,13 @@ func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 		v, err := j.plain(0)
 		return nil, v, err
 	}
+	if j.content != nil {
+		if err := j.parse(b); err != nil {
+			return nil, data.Null(), err
+		}
+		v, err := j.typed(j.content, 0)
+		return j.content, v, err
+	}
 	schema, err := j.envelope(b)
 	if err != nil {
 		return nil, data.Null(), err

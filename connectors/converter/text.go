@@ -1,9 +1,7 @@
 package converter
 
 import (
-	"math"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-project/sluice/connectors/data"
 )
@@ -20,9 +18,9 @@ func AppendText(dst []byte, v data.Value) []byte {
 	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
 		return strconv.AppendInt(dst, v.Int(), 10)
 	case data.KindFloat32:
-		return appendFloat(dst, v.Float(), 32)
+		return data.AppendFloat(dst, v.Float(), 32)
 	case data.KindFloat64:
-		return appendFloat(dst, v.Float(), 64)
+		return data.AppendFloat(dst, v.Float(), 64)
 	case data.KindArray:
 		dst = append(dst, '[')
 		for i, e := range v.Array() {
@@ -61,36 +59,4 @@ func AppendText(dst []byte, v data.Value) []byte {
 	default:
 		return append(dst, "null"...)
 	}
-}
-
-// appendFloat is Java's Double.toString: a point always, an exponent outside of [1e-3, 1e7).
-func appendFloat(dst []byte, f float64, bits int) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, "NaN"...)
-	case math.IsInf(f, 1):
-		return append(dst, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(dst, "-Infinity"...)
-	}
-	if a := math.Abs(f); a != 0 && (a < 1e-3 || a >= 1e7) {
-		s := strconv.FormatFloat(f, 'E', -1, bits)
-		mantissa, exp, _ := strings.Cut(s, "E")
-		if !strings.Contains(mantissa, ".") {
-			mantissa += ".0"
-		}
-		exp = strings.TrimPrefix(exp, "+")
-		neg := strings.HasPrefix(exp, "-")
-		exp = strings.TrimLeft(strings.TrimPrefix(exp, "-"), "0")
-		if neg {
-			exp = "-" + exp
-		}
-		return append(dst, mantissa+"E"+exp...)
-	}
-	n := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
-	if !strings.Contains(string(dst[n:]), ".") {
-		dst = append(dst, ".0"...)
-	}
-	return dst
 }

@@ -122,7 +122,7 @@ func (s *Plugins) ValidateConfig(ctx context.Context, req *sluicev1.ValidateConf
 	if err != nil {
 		return nil, err
 	}
-	return &sluicev1.ValidateConfigResponse{Name: r.GetName(), ErrorCount: r.GetErrorCount(), Groups: r.GetGroups(), Configs: r.GetConfigs()}, nil
+	return &sluicev1.ValidateConfigResponse{Name: r.GetName(), ErrorCount: r.GetErrorCount(), Groups: r.GetGroups(), Configs: r.GetConfigs(), Warnings: r.GetWarnings()}, nil
 }
 
 // stripped is a plugin's name without a trailing Connector, as Kafka Connect compares them.

@@ -224,6 +224,9 @@ func (s *Connectors) validated(ctx context.Context, c *checkedConfig, requestID 
 		}
 		return nil, invalid(r.GetErrorCount(), messages...)
 	}
+	if r.GetRefusal() != "" {
+		return nil, invalid(1, r.GetRefusal())
+	}
 	return &storev1.Connector{
 		Config: c.config, Pool: c.pool, Type: r.GetType(), PluginClass: r.GetPluginClass(), TaskClass: r.GetTaskClass(), RequestId: requestID,
 	}, nil

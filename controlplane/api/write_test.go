@@ -48,6 +48,8 @@ func TestWrites_RefuseBadInputAndChangeNothing(t *testing.T) {
 				return &sluicev1.ValidateResult{ErrorCount: 2, Configs: []*sluicev1.ConfigInfo{
 					{Value: &sluicev1.ConfigValue{Name: "x"}}, {Value: &sluicev1.ConfigValue{Name: "bad", Errors: []string{"one", "two"}}},
 				}}, nil
+			case "foreign":
+				return &sluicev1.ValidateResult{Refusal: "Sluice does not run it"}, nil
 			case "gone":
 				return nil, errs.New(errs.NoExecutorForPlugin, "nobody has it")
 			}
@@ -71,6 +73,7 @@ func TestWrites_RefuseBadInputAndChangeNothing(t *testing.T) {
 		{"a long name", strings.Repeat("n", 1025), pairs("connector.class", "X"), "", errs.ConfigInvalid, ""},
 		{"no class", "a", pairs("db.password", "p"), "", errs.ConfigInvalid, "Connector config {db.password=[hidden], name=a} contains no connector type"},
 		{"class null", "a", null(pairs(), "connector.class"), "", errs.ConfigInvalid, "Connector config {connector.class=null, name=a} contains no connector type"},
+		{"a class that is not run", "a", pairs("connector.class", "X", "foreign", "x"), "", errs.ConfigInvalid, framed("Sluice does not run it")},
 		{"an empty pool", "a", pairs("connector.class", "X", "sluice.pool", ""), "", errs.ConfigInvalid, ""},
 		{"too large", "a", pairs("connector.class", "X", "small", "s", "the.big.key", big), "", errs.ConfigTooLarge, ""},
 		{"errors found", "a", pairs("connector.class", "X", "bad", "1"), "", errs.ConfigInvalid, strings.Replace(framed("one\ntwo"), "following 1", "following 2", 1)},

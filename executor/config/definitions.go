@@ -86,8 +86,8 @@ var definition = func() *configdef.Def {
 	add(listeners, configdef.List, nil, nil, "Where a gateway serves the REST API. An executor takes only the port from it, for rest.advertised.host.name.")
 	add(advertisedHost, configdef.String, nil, nil, "The host by which this executor is known, where sluice.advertise does not say: the first part of worker_id.")
 	add(advertisedPort, configdef.Int, nil, nil, "The port by which it is known, with rest.advertised.host.name; that of the first listener, or 8083, where it is not set.")
-	add("rest.advertised.listener", configdef.String, nil, configdef.InIgnoreCase("http", "https"), "Taken as Kafka Connect takes it. Sluice's processes do not call one another over REST, so it changes nothing.")
-	add("security.protocol", configdef.String, nil, configdef.InIgnoreCase("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "How clients talk to Kafka.")
+	add("rest.advertised.listener", configdef.String, nil, nil, "Taken as Kafka Connect takes it. Sluice's processes do not call one another over REST, so it changes nothing.")
+	add("security.protocol", configdef.String, text("PLAINTEXT"), configdef.InIgnoreCase("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "How clients talk to Kafka.")
 
 	add(sluiceControlPlane, configdef.List, text("localhost:8082"), nil, "The control plane's replicas, host:port pairs.")
 	add(sluiceAdvertise, configdef.String, nil, nil, "The host:port by which this executor is known, Kafka Connect's worker_id. The host's name where it is not set.")

@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,6 +39,9 @@ func New(plugins []connectors.Plugin, converters []converter.Info) (*Registry, e
 		}
 		if err := r.define(p.Class, p.Config); err != nil {
 			return nil, err
+		}
+		if p.EmbedsFramework {
+			r.defs[p.Class] = r.embed(r.defs[p.Class])
 		}
 		for _, name := range names(p.Class, p.Aliases, "Connector") {
 			if j, ok := r.byName[name]; ok {
@@ -102,6 +106,18 @@ func (r *Registry) define(class string, f func() *configdef.Def) error {
 	}
 	r.defs[class] = d
 	return nil
+}
+
+// embed puts the framework's plain keys before a plugin's own.
+func (r *Registry) embed(own *configdef.Def) *configdef.Def {
+	d := configdef.New()
+	for _, k := range framework.Common(framework.Options{Plugins: framework.Plugins{Find: r.find}}) {
+		d.Define(k)
+	}
+	for _, k := range own.Keys() {
+		d.Define(k)
+	}
+	return d
 }
 
 // names are the names of a class by Kafka Connect's rule, each once: the class, its simple name, that
@@ -174,14 +190,41 @@ func (r *Registry) Converters() []string { return r.classes(r.values) }
 // HeaderConverters are the classes of all header converters, sorted.
 func (r *Registry) HeaderConverters() []string { return r.classes(r.headers) }
 
-// Has says whether anything at all has this name, of whatever kind.
-func (r *Registry) Has(name string) bool {
-	for _, index := range []map[string]int{r.byName, r.values, r.headers} {
-		if _, ok := index[name]; ok {
-			return true
+// find resolves the name of anything at all, of whatever kind. Java's own classes exist too, though they are
+// no plugins.
+func (r *Registry) find(name string) (class string, ok bool) {
+	if i, ok := r.byName[name]; ok {
+		return r.connectors[i].Class, true
+	}
+	for _, index := range []map[string]int{r.values, r.headers} {
+		if i, ok := index[name]; ok {
+			return r.converters[i].Class, true
 		}
 	}
-	return false
+	return name, javaClass.MatchString(name)
+}
+
+var javaClass = regexp.MustCompile(`^java\.(lang|util|io|math)\.[A-Z]\w*$`)
+
+// Framework is what the framework's keys may name, for their checks and recommendations.
+func (r *Registry) Framework() framework.Plugins {
+	version := func(name string, index map[string]int) []string {
+		if i, ok := index[name]; ok && r.converters[i].Version != "" {
+			return []string{r.converters[i].Version}
+		}
+		return nil
+	}
+	return framework.Plugins{
+		Find: r.find,
+		Versions: func(class string) []string {
+			if p, err := r.Connector(class); err == nil && p.Version != "" {
+				return []string{p.Version}
+			}
+			return nil
+		},
+		Converters: framework.Kind{Classes: r.Converters(), Versions: func(class string) []string { return version(class, r.values) }},
+		Headers:    framework.Kind{Classes: r.HeaderConverters(), Versions: func(class string) []string { return version(class, r.headers) }},
+	}
 }
 
 // Def is the config definition of a class of this registry, without the framework's keys. It must not be

@@ -83,9 +83,11 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if err != nil {
 		return nil, err
 	}
-	rules, err := parseCreation(spec.ConnectorConfig)
-	if err != nil {
-		return nil, err
+	var rules []creation
+	if f.deps.TopicCreation { // else nobody looks at the keys, right or wrong
+		if rules, err = parseCreation(spec.ConnectorConfig); err != nil {
+			return nil, err
+		}
 	}
 	log := env.Logger()
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/validate/framework"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
@@ -25,64 +26,50 @@ type creation struct {
 	spec             kafkaio.TopicSpec
 }
 
-const creationPrefix = "topic.creation."
-
 // parseCreation reads topic.creation.*: the groups in their order, and `default` last; none where the connector does
 // not ask for topics to be created.
 func parseCreation(config map[string]string) ([]creation, error) {
-	if config[creationPrefix+"default.replication.factor"] == "" && config[creationPrefix+"groups"] == "" {
+	asks := false
+	for k := range config {
+		asks = asks || strings.HasPrefix(k, framework.TopicCreation)
+	}
+	if !asks {
 		return nil, nil
 	}
+	values, err := framework.CreationDef(config).Parse(config)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	var out []creation
-	for _, g := range append(strings.Split(config[creationPrefix+"groups"], ","), "default") {
-		if g = strings.TrimSpace(g); g == "" {
-			continue
-		}
-		c := creation{spec: kafkaio.TopicSpec{Partitions: -1, Replication: -1, Config: map[string]string{}}}
+	for _, g := range append(framework.CreationGroups(config), framework.DefaultGroup) {
+		prefix := framework.TopicCreation + g + "."
+		c := creation{spec: kafkaio.TopicSpec{
+			Partitions:  int32(values.Int(prefix + "partitions")),
+			Replication: int16(values.Int(prefix + "replication.factor")),
+			Config:      map[string]string{},
+		}}
 		for k, v := range config {
-			rest, ok := strings.CutPrefix(k, creationPrefix+g+".")
-			if !ok {
-				continue
-			}
-			var err error
-			switch rest {
-			case "replication.factor":
-				var n int64
-				n, err = strconv.ParseInt(strings.TrimSpace(v), 10, 16)
-				c.spec.Replication = int16(n)
-			case "partitions":
-				var n int64
-				n, err = strconv.ParseInt(strings.TrimSpace(v), 10, 32)
-				c.spec.Partitions = int32(n)
-			case "include":
-				c.include, err = patterns(v)
-			case "exclude":
-				c.exclude, err = patterns(v)
-			default:
+			if rest, ok := strings.CutPrefix(k, prefix); ok && rest != "" && !slices.Contains([]string{"include", "exclude", "partitions", "replication.factor"}, rest) {
 				c.spec.Config[rest] = v
 			}
-			if err != nil {
-				return nil, fmt.Errorf("%w: %s: %q: %w", ErrConfig, k, v, err)
-			}
 		}
-		if g == "default" {
+		if g == framework.DefaultGroup {
 			c.include = []*regexp.Regexp{regexp.MustCompile(".*")}
+		} else {
+			c.include, c.exclude = patterns(values.List(prefix+"include")), patterns(values.List(prefix+"exclude"))
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-func patterns(v string) ([]*regexp.Regexp, error) {
-	var out []*regexp.Regexp
-	for _, p := range strings.Split(v, ",") {
-		r, err := regexp.Compile("^(?:" + strings.TrimSpace(p) + ")$")
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
+// patterns are regular expressions that have been checked, for whole names.
+func patterns(list []string) []*regexp.Regexp {
+	out := make([]*regexp.Regexp, 0, len(list))
+	for _, p := range list {
+		out = append(out, regexp.MustCompile("^(?:"+p+")$"))
 	}
-	return out, nil
+	return out
 }
 
 func matches(list []*regexp.Regexp, topic string) bool {

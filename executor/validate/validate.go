@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/stage"
@@ -68,11 +69,16 @@ func (v Validator) Validate(ctx context.Context, c *sluicev1.Config) (*sluicev1.
 		}
 	}
 	if err := s.run(ctx); err != nil {
+		var known *errs.Error
+		if errors.As(err, &known) {
+			return nil, known
+		}
 		return nil, errs.New(errs.Internal, "%s", err)
 	}
 	s.scrub()
 	out := &sluicev1.ValidateResult{Name: class, ErrorCount: int32(s.count()), Groups: s.groups, Configs: s.infos,
 		PluginClass: s.plugin.Class, PluginVersion: s.plugin.Version,
+		Refusal: s.plugin.Refusal, Warnings: s.warnings(),
 		Type: sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE, TaskClass: sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE}
 	if s.sink() {
 		out.Type, out.TaskClass = sluicev1.ConnectorType_CONNECTOR_TYPE_SINK, sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
@@ -102,6 +108,12 @@ type state struct {
 	raw, config map[string]string
 	nulls       []string
 
+	// keys and values are the framework's, and what its rules say of other keys: names has those in order.
+	keys   []configdef.Key
+	names  []string
+	values map[string]*configdef.Value
+
+	// What is answered.
 	infos  []*sluicev1.ConfigInfo
 	byName map[string]*sluicev1.ConfigInfo
 	groups []string
@@ -111,28 +123,118 @@ type state struct {
 
 func (s *state) sink() bool { return s.plugin.Type == connectors.Sink }
 
+// run validates as Kafka Connect's herder does: the framework's keys and what spans several of them, the
+// converters, whose errors may end up at the keys that name them, the client overrides, the plugin's own.
 func (s *state) run(ctx context.Context) error {
-	s.framework()
-	if err := s.own(ctx); err != nil {
+	found, err := s.version()
+	if err != nil || !found {
 		return err
 	}
-	s.addGroups(s.Registry.Def(s.plugin.Class).Groups())
-	s.unknownNulls()
-	s.checkVersions()
+	s.framework()
 	if s.sink() {
 		s.checkSink()
 	} else {
 		s.checkSource()
 	}
-	s.refuse()
-	s.sections = len(s.infos)
-	s.overrides()
+	s.checkNulls()
+	var converters []section
 	for _, k := range []string{framework.HeaderConverter, framework.KeyConverter, framework.ValueConverter} {
-		if err := s.converter(ctx, k); err != nil {
+		one, err := s.converter(ctx, k)
+		if err != nil {
 			return err
 		}
+		converters = append(converters, one)
+	}
+	overrides, err := s.overrides()
+	if err != nil {
+		return err
+	}
+	def := s.Registry.Def(s.plugin.Class)
+	own, err := s.ownValues(ctx, def)
+	if err != nil {
+		return err
+	}
+	s.answer(def, own)
+	s.refuse()
+	s.sections = len(s.infos)
+	for _, one := range append(overrides, converters...) {
+		s.append(one)
 	}
 	return nil
+}
+
+// put takes over the values of the framework's keys.
+func (s *state) put(def *configdef.Def) {
+	s.keys, s.groups, s.values = def.Keys(), slices.Clone(def.Groups()), map[string]*configdef.Value{}
+	for _, v := range def.Validate(s.config, s.nulls...) {
+		s.values[v.Name] = &v
+		s.names = append(s.names, v.Name)
+	}
+}
+
+// value is what is said of a key so far. Of one that the framework does not know there is a new answer, which
+// shows the value that was given.
+func (s *state) value(name string) *configdef.Value {
+	if v, ok := s.values[name]; ok {
+		return v
+	}
+	v := &configdef.Value{Name: name, Visible: true}
+	if given, ok := s.config[name]; ok {
+		v.Value = &given
+	}
+	s.values[name] = v
+	s.names = append(s.names, name)
+	return v
+}
+
+func (s *state) fail(name, format string, args ...any) {
+	v := s.value(name)
+	v.Errors = append(v.Errors, fmt.Sprintf(format, args...))
+}
+
+// checkNulls refuses every null. Where the plugin has the key, its own answer will stand instead.
+func (s *state) checkNulls() {
+	for _, k := range s.nulls {
+		s.fail(k, "Null value can not be supplied as the configuration value.")
+	}
+}
+
+// answer lists, in Kafka Connect's order, what nobody defines, the framework's keys and the plugin's. Where
+// both have a key, definition and value are the plugin's, at the framework's place.
+func (s *state) answer(def *configdef.Def, own []configdef.Value) {
+	keys, values := slices.Clone(s.keys), map[string]*configdef.Value{}
+	defined := map[string]int{}
+	for i, k := range keys {
+		defined[k.Name] = i
+	}
+	for _, k := range def.Keys() {
+		if i, ok := defined[k.Name]; ok {
+			keys[i] = k
+			continue
+		}
+		defined[k.Name] = len(keys)
+		keys = append(keys, k)
+	}
+	put := func(v *configdef.Value) {
+		values[v.Name] = v
+		if _, ok := defined[v.Name]; !ok {
+			s.add(nil, *v)
+		}
+	}
+	for _, name := range configdef.HashOrder(s.names) {
+		put(s.values[name])
+	}
+	for _, v := range own {
+		put(&v)
+	}
+	for _, k := range keys {
+		v, ok := values[k.Name]
+		if !ok {
+			v = &configdef.Value{Name: k.Name, Visible: true}
+		}
+		s.add(&k, *v)
+	}
+	s.addGroups(def.Groups())
 }
 
 // add appends an entry; key is nil for one without a definition.
@@ -145,18 +247,6 @@ func (s *state) add(key *configdef.Key, v configdef.Value) {
 	s.byName[v.Name] = info
 }
 
-func (s *state) fail(name, format string, args ...any) {
-	if i, ok := s.byName[name]; ok {
-		i.Value.Errors = append(i.Value.Errors, fmt.Sprintf(format, args...))
-		return
-	}
-	v := configdef.Value{Name: name, Visible: true, Errors: []string{fmt.Sprintf(format, args...)}}
-	if given, ok := s.config[name]; ok {
-		v.Value = &given
-	}
-	s.add(nil, v)
-}
-
 func (s *state) addGroups(groups []string) {
 	for _, g := range groups {
 		if !slices.Contains(s.groups, g) {
@@ -165,26 +255,48 @@ func (s *state) addGroups(groups []string) {
 	}
 }
 
+// section is what is said of keys below a prefix.
+type section struct {
+	keys   []*configdef.Key // nil for a value without a definition
+	values []configdef.Value
+	groups []string
+}
+
+// add appends a value; its name and the key's get the prefix.
+func (c *section) add(prefix string, key *configdef.Key, v configdef.Value) {
+	if key != nil {
+		k := *key
+		if k.Group != "" && !slices.Contains(c.groups, k.Group) {
+			c.groups = append(c.groups, k.Group)
+		}
+		k.Name, key = prefix+k.Name, &k
+	}
+	v.Name = prefix + v.Name
+	c.keys, c.values = append(c.keys, key), append(c.values, v)
+}
+
+func (s *state) append(c section) {
+	for i, v := range c.values {
+		v.Visible = true // Kafka Connect loses it here
+		s.add(c.keys[i], v)
+	}
+	s.addGroups(c.groups)
+}
+
 // framework answers for the framework's keys.
 func (s *state) framework() {
-	o := framework.Options{ConnectorVersion: s.plugin.Version}
-	problems := map[string]func(){}
+	o := framework.Options{ConnectorVersion: s.plugin.Version, Plugins: s.Registry.Framework()}
 	for _, c := range []struct {
 		key    string
 		into   *framework.Converter
 		worker string
-		kind   string
+		find   func(string) (converter.Info, error)
 	}{
-		{framework.KeyConverter, &o.Key, s.Worker.KeyConverter().Class, "Converter"},
-		{framework.ValueConverter, &o.Value, s.Worker.ValueConverter().Class, "Converter"},
-		{framework.HeaderConverter, &o.Header, s.Worker.HeaderConverter().Class, "HeaderConverter"},
+		{framework.KeyConverter, &o.Key, s.Worker.KeyConverter().Class, s.Registry.Converter},
+		{framework.ValueConverter, &o.Value, s.Worker.ValueConverter().Class, s.Registry.Converter},
+		{framework.HeaderConverter, &o.Header, s.Worker.HeaderConverter().Class, s.Registry.HeaderConverter},
 	} {
-		find, all := s.Registry.Converter, s.Registry.Converters()
-		if c.kind == "HeaderConverter" {
-			find, all = s.Registry.HeaderConverter, s.Registry.HeaderConverters()
-		}
-		c.into.Default, c.into.Recommended = c.worker, all
-		if info, err := find(c.worker); err == nil {
+		if info, err := c.find(c.worker); err == nil {
 			c.into.Default, c.into.Version = info.Class, info.Version
 		}
 		given, ok := s.config[c.key]
@@ -192,61 +304,15 @@ func (s *state) framework() {
 			continue
 		}
 		c.into.Version = ""
-		class := strings.TrimSpace(given)
-		info, err := find(class)
-		switch {
-		case err == nil:
+		if info, err := c.find(strings.TrimSpace(given)); err == nil {
 			c.into.Version = info.Version
-			problems[c.key] = func() { s.byName[c.key].Value.Value = &info.Class }
-		case s.Registry.Has(class):
-			problems[c.key] = func() { s.fail(c.key, "Class class %s does not implement the %s interface", class, c.kind) }
-		default:
-			problems[c.key] = func() {
-				s.byName[c.key].Value.Value = nil
-				s.fail(c.key, "%s", configdef.Invalid(c.key, given, "Class "+class+" could not be found."))
-			}
 		}
 	}
 	def := configdef.New()
 	for _, k := range framework.Keys(s.plugin.Type, o) {
 		def.Define(k)
 	}
-	s.section(def.Keys(), def.Validate(s.config))
-	s.groups = slices.Clone(def.Groups())
-	for _, k := range slices.Sorted(maps.Keys(problems)) {
-		problems[k]()
-	}
-}
-
-func (s *state) section(keys []configdef.Key, values []configdef.Value) {
-	for _, v := range values {
-		if i := slices.IndexFunc(keys, func(k configdef.Key) bool { return k.Name == v.Name }); i >= 0 {
-			s.add(&keys[i], v)
-		} else {
-			s.add(nil, v)
-		}
-	}
-}
-
-// own answers for the plugin's keys. Where the framework has a key too, its entry gets the errors.
-func (s *state) own(ctx context.Context) error {
-	def := s.Registry.Def(s.plugin.Class)
-	values, err := s.ownValues(ctx, def)
-	if err != nil {
-		return err
-	}
-	for _, v := range values {
-		if i, ok := s.byName[v.Name]; ok {
-			for _, e := range v.Errors {
-				if !slices.Contains(i.Value.Errors, e) {
-					i.Value.Errors = append(i.Value.Errors, e)
-				}
-			}
-			continue
-		}
-		s.section(def.Keys(), []configdef.Value{v})
-	}
-	return nil
+	s.put(def)
 }
 
 // ownValues asks the connector itself where it validates, and its definition otherwise. Validators of a
@@ -268,7 +334,16 @@ func (s *state) ownValues(ctx context.Context, def *configdef.Def) ([]configdef.
 		if v, ok := c.(connectors.Validator); ok {
 			out = v.Validate(ctx, given)
 		} else {
-			out = def.Validate(given)
+			out = def.Validate(given, s.nulls...)
+		}
+		if v, ok := c.(connectors.Checker); ok {
+			v.Check(given, func(key, message string) {
+				i := slices.IndexFunc(out, func(v configdef.Value) bool { return v.Name == key })
+				if i < 0 {
+					i, out = len(out), append(out, configdef.Value{Name: key, Visible: true})
+				}
+				out[i].Errors = append(out[i].Errors, message)
+			})
 		}
 		return nil
 	})
@@ -278,25 +353,11 @@ func (s *state) ownValues(ctx context.Context, def *configdef.Def) ([]configdef.
 	return out, err
 }
 
-// unknownNulls puts keys that are null, and that nobody defines, first.
-func (s *state) unknownNulls() {
-	var first []*sluicev1.ConfigInfo
-	for _, k := range s.nulls {
-		if _, ok := s.byName[k]; ok {
-			continue
-		}
-		i := &sluicev1.ConfigInfo{Value: &sluicev1.ConfigValue{Name: k, Errors: []string{"Null value can not be supplied as the configuration value."}, Visible: true}}
-		s.byName[k] = i
-		first = append(first, i)
-	}
-	s.infos = append(first, s.infos...)
-}
-
 // refuse names what this version does not have. A key that is wrong anyway gets no second error.
 func (s *state) refuse() {
 	for _, r := range stage.Refuse(s.config) {
 		if i, ok := s.byName[r.Key]; ok && len(i.Value.Errors) == 0 && !s.deadLettersWrong(r.Key) {
-			s.fail(r.Key, "%s", configdef.Invalid(r.Key, s.config[r.Key], r.Message))
+			i.Value.Errors = append(i.Value.Errors, configdef.Invalid(r.Key, s.config[r.Key], r.Message).Error())
 		}
 	}
 }

@@ -25,7 +25,20 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type src struct{ connectors.SourceConnector }
+
+func (src) SupportsExactlyOnce(config map[string]string) bool { return config["file"] != "" }
+
 type snk struct{ connectors.SinkConnector }
+
+// careful adds to its definition.
+type careful struct{ connectors.SourceConnector }
+
+func (careful) Check(config map[string]string, fail func(key, message string)) {
+	if config["topic"] == "" {
+		fail("topic", "and it is bad")
+		fail("free", "nobody defines it")
+	}
+}
 
 // picky validates by itself.
 type picky struct{ connectors.SourceConnector }
@@ -77,12 +90,17 @@ func registry(t *testing.T) *plugin.Registry {
 	topic := configdef.Key{Name: "topic", Type: configdef.String, Required: true, Validator: configdef.NonEmpty()}
 	batch := configdef.Key{Name: "batch.size", Type: configdef.Int, Default: configdef.Text("2000")}
 	password := configdef.Key{Name: "pw", Type: configdef.Password, Validator: configdef.Func("", func(name string, v *string) error {
+		if v == nil {
+			return nil
+		}
 		return configdef.Invalid(name, *v, "weak")
 	})}
 	r, err := plugin.New([]connectors.Plugin{
 		{Class: "org.apache.kafka.connect.file.FileStreamSourceConnector", Version: "4.3.1", Type: connectors.Source, Config: def(file, topic, batch), NewSource: func() connectors.SourceConnector { return src{} }},
 		{Class: "org.apache.kafka.connect.file.FileStreamSinkConnector", Version: "4.3.1", Type: connectors.Sink, Config: def(file), NewSink: func() connectors.SinkConnector { return snk{} }},
 		{Class: "x.Picky", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return picky{} }},
+		{Class: "x.Careful", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return careful{} }},
+		{Class: "x.Whole", Version: "1", Type: connectors.Source, Config: def(topic), EmbedsFramework: true, Refusal: "it is not run", NewSource: func() connectors.SourceConnector { return src{} }},
 		{Class: "x.Secret", Version: "1", Type: connectors.Source, Config: def(password, topic), NewSource: func() connectors.SourceConnector { return src{} }},
 	}, []converter.Info{
 		{Class: stringConverter, Version: "4.3.1", New: func() converter.Converter { return coder{} }, NewHeader: func() converter.HeaderConverter { return headCoder{} }, Config: def(configdef.Key{Name: "converter.encoding", Type: configdef.String, Default: configdef.Text("UTF-8")})},
@@ -171,6 +189,41 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "tasks.max zero", config: source("tasks.max", "0"), want: []string{"tasks.max | Invalid value 0 for configuration tasks.max: Value must be at least 1"}},
 		{name: "bad boolean", config: source("errors.log.enable", "yes"), want: []string{"errors.log.enable | Invalid value yes for configuration errors.log.enable: Expected value to be either true or false"}},
 		{name: "unknown keys", config: source("zz", "1")},
+		{name: "nulls of the framework's keys", config: source("tasks.max", "NULL", "transforms", "NULL", "key.converter", "NULL", "name", "NULL", "topic", "NULL"), want: []string{
+			"name | Null value can not be supplied as the configuration value.",
+			"tasks.max | Invalid value null for configuration tasks.max: Value must be non-null",
+			"tasks.max | Null value can not be supplied as the configuration value.",
+			"key.converter | Null value can not be supplied as the configuration value.",
+			"transforms | Invalid value null for configuration transforms: entry must be non null",
+			"transforms | Null value can not be supplied as the configuration value.",
+		}},
+		{name: "aliases twice", config: source("transforms", "a,a", "topic.creation.groups", "g, g"), want: []string{
+			"transforms | Invalid value [a, a] for configuration transforms: Duplicate alias provided.",
+			"topic.creation.groups | Invalid value [g, g] for configuration topic.creation.groups: Duplicate alias provided."}},
+		{name: "numbers are shown as they were read", config: source("tasks.max", " +0 "), want: []string{"tasks.max | Invalid value 0 for configuration tasks.max: Value must be at least 1"}},
+		{name: "a connector as converter", config: source("header.converter", "FileStreamSink"), want: []string{
+			"header.converter | Class class org.apache.kafka.connect.file.FileStreamSinkConnector does not implement the HeaderConverter interface"}},
+		{name: "one of Java's classes as converter", config: source("value.converter", "java.lang.String"), want: []string{
+			"value.converter | Class class java.lang.String does not implement the Converter interface"}},
+		{name: "a converter's version that is not there", config: source("value.converter", "Json", "value.converter.plugin.version", "[1,2)", "value.converter.schemas.enable", "maybe"), want: []string{
+			"value.converter | Plugin " + jsonConverter + " not found that matches the version range [1,2), available versions: [4.3.1, 4.3.1]",
+			"value.converter.plugin.version | Plugin " + jsonConverter + " not found that matches the version range [1,2), available versions: [4.3.1, 4.3.1]"}},
+		{name: "a converter's version that is none", config: source("value.converter.plugin.version", "[1"), want: []string{"value.converter.plugin.version | Unbounded range: [1"}},
+		{name: "a converter's type", config: source("value.converter", "Json", "value.converter.converter.type", "tail"), want: []string{
+			"value.converter.converter.type | Invalid value tail for configuration converter.type: String must be one of: key, value, header"}},
+		{name: "a version within a range", config: source("connector.plugin.version", "[4.0,5.0)")},
+		{name: "the latest version", config: source("connector.plugin.version", "latest")},
+		{name: "an empty version", config: sink("connector.plugin.version", ""), want: []string{
+			"connector.class | Plugin org.apache.kafka.connect.file.FileStreamSinkConnector not found that matches the version range [,], available versions: [4.3.1]",
+			"connector.plugin.version | Plugin org.apache.kafka.connect.file.FileStreamSinkConnector not found that matches the version range [,], available versions: [4.3.1]"}},
+		{name: "the offsets topic empty", config: source("offsets.storage.topic", " "), want: []string{"offsets.storage.topic | Invalid value  for configuration offsets.storage.topic: String must be non-empty"}},
+		{name: "topics of commas", config: sink("topics", "a,,"), want: []string{"topics | Configuration 'topics' values must not be duplicated."}},
+		{name: "an empty topic", config: sink("topics", "a,"), want: []string{"topics | Configuration 'topics' values must not be empty."}},
+		{name: "the connector checks by itself too", config: []string{"name", "v", "connector.class", "x.Careful", "topic", ""}, want: []string{
+			"free | nobody defines it", "topic | Invalid value  for configuration topic: String must be non-empty", "topic | and it is bad"}},
+		{name: "a connector with the framework's keys", config: []string{"name", "", "connector.class", "x.Whole", "tasks.max", "0", "topic", "t", "key.converter", "Nope"}, want: []string{
+			"name | Invalid value  for configuration name: String may not be empty", "tasks.max | Invalid value 0 for configuration tasks.max: Value must be at least 1",
+			"key.converter | Invalid value Nope for configuration key.converter: Class Nope could not be found."}},
 		{name: "a null value", config: source("zz", "NULL", "file", "NULL"), want: []string{"zz | Null value can not be supplied as the configuration value."}},
 		{name: "converters", config: source("value.converter", jsonConverter, "value.converter.schemas.enable", "maybe", "key.converter", stringConverter),
 			want: []string{"value.converter.schemas.enable | Invalid value maybe for configuration schemas.enable: Expected value to be either true or false"}},
@@ -182,11 +235,22 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "overrides", config: source("producer.override.linger.ms", "5", "producer.override.acks", "all")},
 		{name: "overrides denied", worker: "connector.client.config.override.policy=None", config: source("producer.override.linger.ms", "5", "consumer.override.group.id", "x"),
 			want: []string{"producer.override.linger.ms | The 'None' policy does not allow 'linger.ms' to be overridden in the connector configuration."}},
+		{name: "overrides of the clients of an offsets topic", worker: "connector.client.config.override.policy=Principal", config: source("offsets.storage.topic", "o", "consumer.override.x", "1", "admin.override.sasl.mechanism", "PLAIN", "producer.override.y", "2"), want: []string{
+			"offsets.storage.topic | Invalid value o for configuration offsets.storage.topic: an offsets topic of the connector's own is not supported by this version: remove the key",
+			"producer.override.y | The 'Principal' policy does not allow 'y' to be overridden in the connector configuration.",
+			"consumer.override.x | The 'Principal' policy does not allow 'x' to be overridden in the connector configuration."}},
+		{name: "overrides where the worker has exactly-once", worker: "exactly.once.source.support=enabled\nconnector.client.config.override.policy=None", config: source("admin.override.x", "1"), want: []string{
+			"admin.override.x | The 'None' policy does not allow 'x' to be overridden in the connector configuration."}},
 		{name: "topic creation", config: source("topic.creation.default.partitions", "0", "topic.creation.groups", "g")},
 		{name: "a version that is not there", config: source("connector.plugin.version", "99.0"), want: []string{
+			"connector.class | Plugin org.apache.kafka.connect.file.FileStreamSourceConnector not found that matches the version range [99.0,99.0], available versions: [4.3.1]",
 			"connector.plugin.version | Plugin org.apache.kafka.connect.file.FileStreamSourceConnector not found that matches the version range [99.0,99.0], available versions: [4.3.1]"}},
-		{name: "exactly once without the worker's", config: source("exactly.once.support", "Required"), want: []string{"exactly.once.support | This worker does not have exactly-once source support enabled."}},
-		{name: "the connector's boundaries", config: source("transaction.boundary", "connector"), want: []string{"transaction.boundary | The connector does not support connector-defined transaction boundaries with the provided configuration."}},
+		{name: "exactly once without the worker's", config: source("exactly.once.support", "Required"), want: []string{
+			"exactly.once.support | This worker does not have exactly-once source support enabled.",
+			"exactly.once.support | The connector does not support exactly-once semantics with the provided configuration."}},
+		{name: "exactly once that the connector can give", config: source("exactly.once.support", "required", "file", "f"), want: []string{
+			"exactly.once.support | This worker does not have exactly-once source support enabled."}},
+		{name: "the connector's boundaries", config: source("transaction.boundary", "connector"), want: []string{"transaction.boundary | The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition."}},
 		{name: "sink", config: sink("topics", "t", "file", "f")},
 		{name: "sink by regex", config: sink("topics.regex", "b.*")},
 		{name: "sink without topics", config: sink("topics", ""), want: []string{"topics | " + neither, "topics.regex | " + neither}},
@@ -258,7 +322,7 @@ func TestTheShapeOfAnAnswer(t *testing.T) {
 		"connector.plugin.version":           "4.3.1 4.3.1 1 3",
 		"value.converter.converter.type":     "value  0 -1",
 		"key.converter.converter.encoding":   "UTF-8 UTF-8 0 -1",
-		"producer.override.sasl.jaas.config": "[hidden]  0 0",
+		"producer.override.sasl.jaas.config": "[hidden]  0 -1",
 		"tasks.max":                          "1 1 0 4",
 	} {
 		if values[name] != want {
@@ -345,5 +409,91 @@ func TestNoAnswerShowsASecret(t *testing.T) {
 		if i.Value.Name == "topic" && i.Value.GetValue() != "${file:f:k}" {
 			t.Errorf("topic: %v", i.Value)
 		}
+	}
+}
+
+func TestAnOverrideOfTheWrongTypeIsAnError(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	for _, c := range []struct {
+		config []string
+		want   string
+	}{
+		{sink("topics", "t", "consumer.override.max.poll.records", "x"), "Invalid value x for configuration consumer.override.max.poll.records: Not a number of type INT"},
+		{source("producer.override.linger.ms", "1.5"), "Invalid value 1.5 for configuration producer.override.linger.ms: Not a number of type LONG"},
+		{source("topic.creation.groups", "", "admin.override.sasl.kerberos.ticket.renew.jitter", "often"), "Invalid value often for configuration admin.override.sasl.kerberos.ticket.renew.jitter: Not a number of type DOUBLE"},
+	} {
+		_, err := v.Validate(t.Context(), pairs(c.config...))
+		if errs.ReasonOf(err) != errs.ConfigInvalid || err == nil || err.Error() != c.want {
+			t.Errorf("%q: %v", c.config, err)
+		}
+	}
+}
+
+// Names and order are a Kafka Connect worker's.
+func TestOverridesAreShownWithKafkasDefinitions(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	r, err := v.Validate(t.Context(), pairs(source("producer.override.linger.ms", " 5 ", "producer.override.acks", " all", "producer.override.zz", "1",
+		"producer.override.sasl.jaas.config", "hush", "producer.override.interceptor.classes", "a, b", "consumer.override.x", "1", "producer.override.", "x", "producer.override.retries", "NULL")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, i := range r.Configs[27:] { // the null comes first, the framework's keys, and the plugin's
+		got = append(got, fmt.Sprintf("%s=%s %s %s", i.Value.Name, i.Value.GetValue(), i.GetDefinition().GetType(), i.GetDefinition().GetDisplayName()))
+	}
+	want := []string{
+		"batch.size=2000 INT batch.size",
+		"producer.override.zz=1  ", "producer.override.retries= INT retries", "producer.override.acks=all STRING acks",
+		"producer.override.sasl.jaas.config=[hidden] PASSWORD sasl.jaas.config", "producer.override.interceptor.classes=a,b LIST interceptor.classes",
+		"producer.override.linger.ms=5 LONG linger.ms",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestTheWorkersGroupIsShownWhereASinkOverridesIt(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	r, err := v.Validate(t.Context(), pairs(sink("topics", "t", "consumer.override.group.id", "mine")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, last := r.Configs[0], r.Configs[len(r.Configs)-1]
+	if first.Value.Name != "consumer.override.group.id" || first.Definition != nil || first.Value.GetValue() != "mine" ||
+		last.Value.Name != "consumer.override.group.id" || last.GetDefinition().GetType() != "STRING" || r.ErrorCount != 0 {
+		t.Errorf("%v ... %v", first, last)
+	}
+}
+
+func TestAConnectorWithTheFrameworksKeysShowsThemPlain(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	r, err := v.Validate(t.Context(), pairs("name", "v", "connector.class", "x.Whole", "topic", "t", "no.such", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.ErrorCount != 0 || r.Refusal != "it is not run" || len(r.Warnings) != 0 || r.Configs[0].Value.Name != "name" || r.Configs[19].Value.Name != "topic.creation.groups" || r.Configs[24].Value.Name != "topic" {
+		t.Errorf("%d errors, refusal %q, warnings %q", r.ErrorCount, r.Refusal, r.Warnings)
+	}
+	for _, i := range r.Configs[:19] {
+		hidden := strings.HasSuffix(i.Value.Name, ".converter.plugin.version")
+		if i.Value.Visible == hidden || strings.HasSuffix(i.Value.Name, ".converter") && (i.Value.Value != nil || i.Definition.DefaultValue != nil || len(i.Value.RecommendedValues) > 0) {
+			t.Error(i)
+		}
+	}
+}
+
+func TestUnknownKeysAreWarnedOfAndNeverRefused(t *testing.T) {
+	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real()}
+	r, err := v.Validate(t.Context(), pairs(source("task.max", "2", "tasks.max", "2", "fil", "f", "producer.override.zz", "1", "value.converter.x", "1", "transforms.a.type", "T",
+		"topic.creation.g.include", "x", "sluice.pool", "p")...))
+	if err != nil || r.ErrorCount != 0 {
+		t.Fatal(r, err)
+	}
+	want := []string{
+		"fil: unknown key, passed on to the connector as it is; the nearest known key is file",
+		"task.max: unknown key, passed on to the connector as it is; the nearest known key is tasks.max",
+	}
+	if d := cmp.Diff(want, r.Warnings); d != "" {
+		t.Error(d)
 	}
 }

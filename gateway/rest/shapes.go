@@ -70,7 +70,7 @@ type plugin struct {
 	Version string `json:"version,omitempty"`
 }
 
-// configKey says its order twice: `order` before Kafka Connect 4.2, `order_in_group` since.
+// configKey says its order twice: `order`, last, before Kafka Connect 4.2, and `order_in_group` since.
 type configKey struct {
 	Name          string   `json:"name"`
 	Type          string   `json:"type"`
@@ -79,11 +79,11 @@ type configKey struct {
 	Importance    string   `json:"importance"`
 	Documentation string   `json:"documentation"`
 	Group         *string  `json:"group"`
+	OrderInGroup  int32    `json:"order_in_group"`
 	Width         string   `json:"width"`
 	DisplayName   string   `json:"display_name"`
 	Dependents    []string `json:"dependents"`
 	Order         int32    `json:"order"`
-	OrderInGroup  int32    `json:"order_in_group"`
 }
 
 type configValue struct {

@@ -3,10 +3,13 @@
 package props
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/magiconair/properties"
@@ -48,9 +51,9 @@ func (p Props) addFile(file []byte) error {
 	}
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	if !utf8.Valid(file) {
-		loader.Encoding = properties.ISO_8859_1
+		file = fromLatin1(file)
 	}
-	read, err := loader.LoadBytes(file)
+	read, err := loader.LoadBytes(joinPairs(file))
 	if err != nil {
 		return fmt.Errorf("%w: the properties file cannot be read: %w", ErrInvalid, err)
 	}
@@ -58,6 +61,50 @@ func (p Props) addFile(file []byte) error {
 		p.Values[k] = v
 	}
 	return nil
+}
+
+func fromLatin1(file []byte) []byte {
+	runes := make([]rune, len(file))
+	for i, c := range file {
+		runes[i] = rune(c)
+	}
+	return []byte(string(runes))
+}
+
+// joinPairs writes out what Java escapes as two: a character beyond U+FFFF is \ud83d\ude00 there, of which the
+// library would make two that are none.
+func joinPairs(file []byte) []byte {
+	if !bytes.Contains(file, []byte(`\u`)) {
+		return file
+	}
+	out := make([]byte, 0, len(file))
+	for i := 0; i < len(file); {
+		if file[i] != '\\' || i+1 == len(file) {
+			out = append(out, file[i])
+			i++
+			continue
+		}
+		if r := utf16.DecodeRune(escape(file[i:]), escape(file[min(i+6, len(file)):])); r != utf8.RuneError {
+			out = utf8.AppendRune(out, r)
+			i += 12
+			continue
+		}
+		out = append(out, file[i], file[i+1])
+		i += 2
+	}
+	return out
+}
+
+// escape is the code of the \uXXXX that b begins with; -1 where it begins with none.
+func escape(b []byte) rune {
+	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+		return -1
+	}
+	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(n)
 }
 
 func (p Props) addEnv(env []string, known func(string) bool) error {

@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/datagen"
 	"github.com/sluice-project/sluice/connectors/builtin/filestream"
+	"github.com/sluice-project/sluice/connectors/builtin/mirror"
 	"github.com/sluice-project/sluice/connectors/builtin/null"
 	"github.com/sluice-project/sluice/connectors/builtin/verifiable"
 )
@@ -17,5 +18,6 @@ func Plugins() []connectors.Plugin {
 		filestream.Plugins(),
 		verifiable.Plugins(),
 		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
+		mirror.Plugins(),
 	)
 }

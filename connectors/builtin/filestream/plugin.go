@@ -116,6 +116,11 @@ func (c *sourceConnector) AlterOffsets(_ context.Context, config map[string]stri
 	return true, nil
 }
 
+// SupportsExactlyOnce implements connectors.ExactlyOnceSource: the standard input cannot be read again.
+func (c *sourceConnector) SupportsExactlyOnce(config map[string]string) bool {
+	return configdef.Trim(config[fileKey]) != ""
+}
+
 func (c *sourceConnector) NewTask() connectors.SourceTask { return &sourceTask{env: c.env} }
 
 type sinkConnector struct {

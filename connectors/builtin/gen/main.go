@@ -1,5 +1,5 @@
 // Command gen writes the reference of the builtin connectors: docs/connectors/*.md, one page a plugin
-// and an index. The tables come from the config definitions, the words above them from text/, one file a
+// and an index, and one of the keys that every connector has. The tables come from the config definitions, the words above them from text/, one file a
 // page. Its output depends on nothing else. Run it in the root of the repository:
 //
 //	go run ./connectors/builtin/gen

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/executor/validate/framework"
 )
 
 //go:embed text/*.md
@@ -39,7 +41,12 @@ func pages(plugins []connectors.Plugin) (map[string]string, error) {
 	out := map[string]string{}
 	var index strings.Builder
 	index.WriteString("# Connectors\n\n" + notice + "| connector | type | class |\n| --- | --- | --- |\n")
+	var defined []connectors.Plugin
 	for _, p := range plugins {
+		if p.Refusal != "" {
+			defined = append(defined, p)
+			continue
+		}
 		g := page{title: shortName(p), plugin: p}
 		g.file = strings.ToLower(g.title) + ".md"
 		about, err := text.ReadFile("text/" + g.file)
@@ -56,9 +63,52 @@ func pages(plugins []connectors.Plugin) (map[string]string, error) {
 		out[g.file] = g.render()
 		fmt.Fprintf(&index, "| [%s](%s) | %s | `%s` |\n", g.title, g.file, kind(p.Type), p.Class)
 	}
-	index.WriteString("\nEvery connector also takes Kafka Connect's common keys (`name`, `connector.class`, `tasks.max`,\n`topics` for sinks, converters, transforms, `errors.*` and the rest), which are not repeated here.\n")
+	index.WriteString("\nEvery connector also takes [Kafka Connect's common keys](common.md): `name`, `connector.class`, `tasks.max`,\n`topics` for sinks, converters, `errors.*` and the rest.\n")
+	if len(defined) > 0 {
+		index.WriteString("\nThe configs of these are validated, for tools that ask, and creating one is refused:\n\n")
+		for _, p := range defined {
+			fmt.Fprintf(&index, "- `%s`\n", p.Class)
+		}
+	}
 	out["README.md"] = index.String()
+	about, err := text.ReadFile("text/" + commonFile)
+	if err != nil {
+		return nil, fmt.Errorf("the keys of every connector have no words: %w", err)
+	}
+	out[commonFile] = common(string(about))
 	return out, nil
+}
+
+// commonFile is the page of the keys that every connector has.
+const commonFile = "common.md"
+
+// common renders the keys that every connector has, and those of the converters.
+func common(about string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Keys of every connector\n\n%s%s\n", notice, strings.TrimSpace(about))
+	all := framework.Common(framework.Options{})
+	for _, part := range []struct {
+		title string
+		keys  []configdef.Key
+	}{
+		{"All connectors", all},
+		{"Sources", framework.Keys(connectors.Source, framework.Options{})[len(all):]},
+		{"Sinks", framework.Keys(connectors.Sink, framework.Options{})[len(all):]},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n%s", part.title, table(part.keys))
+	}
+	b.WriteString("\n## Converters\n\nTheir keys are given below the key that names the converter, such as `value.converter.schemas.enable`.\n")
+	for _, c := range converter.Builtin() {
+		fmt.Fprintf(&b, "\n### %s\n\n`%s`", c.Aliases[len(c.Aliases)-1], c.Class)
+		if c.New == nil {
+			b.WriteString(", for headers only")
+		}
+		b.WriteString("\n")
+		if keys := c.Config().Keys(); len(keys) > 0 {
+			b.WriteString("\n" + table(keys))
+		}
+	}
+	return b.String()
 }
 
 func kind(t connectors.Type) string {
@@ -82,6 +132,13 @@ func (g page) render() string {
 		b.WriteString("It has no keys of its own.\n")
 		return b.String()
 	}
+	b.WriteString(table(keys))
+	return b.String()
+}
+
+// table is the reference of keys.
+func table(keys []configdef.Key) string {
+	var b strings.Builder
 	b.WriteString("| key | type | default | valid values | importance | description |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, k := range keys {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", k.Name, strings.ToLower(string(k.Type)), defaultOf(k), validOf(k), strings.ToLower(string(k.Importance)), cell(k.Doc))

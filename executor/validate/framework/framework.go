@@ -1,12 +1,14 @@
 package framework
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/internal/pluginversion"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -33,30 +35,48 @@ const (
 	DefaultHeaderClass = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 )
 
-// Converter is what a converter's keys are to offer.
+// Plugins is what there is to choose from. The zero Plugins knows nothing: every class is taken, and nothing
+// is recommended.
+type Plugins struct {
+	// Versions are those of a connector, by class or alias.
+	Versions func(class string) []string
+	// Converters and Headers are the converters of keys and values, and of headers.
+	Converters, Headers Kind
+	// Find resolves the name or alias of any class at all.
+	Find func(name string) (class string, ok bool)
+}
+
+// Kind is one kind of plugin.
+type Kind struct {
+	// Classes are the classes, in order.
+	Classes []string
+	// Versions are those of a class.
+	Versions func(class string) []string
+}
+
+// Converter is where a converter's keys start from.
 type Converter struct {
 	// Default is the worker's class; empty for none.
 	Default string
-	// Recommended are the classes there are.
-	Recommended []string
 	// Version is that of the class which the config comes to; empty where it has none.
 	Version string
 }
 
-// Options fill in what depends on worker and plugin.
+// Options fill in what depends on worker and plugin. With none it is the plain definition, as a Java
+// connector sees it that builds its own on Kafka Connect's.
 type Options struct {
 	// ConnectorVersion is the plugin's version; empty where it has none.
 	ConnectorVersion   string
 	Key, Value, Header Converter
+	Plugins            Plugins
 }
 
 // Keys are the framework's keys of a source or sink, in Kafka Connect's order.
 func Keys(t connectors.Type, o Options) []configdef.Key {
-	keys := common(o)
 	if t == connectors.Sink {
-		return append(keys, sink()...)
+		return append(Common(o), sink()...)
 	}
-	return append(keys, source()...)
+	return append(Common(o), source()...)
 }
 
 // ConverterTypeKey is the key that every converter of keys and values has; the framework sets it.
@@ -89,61 +109,61 @@ func optional(s string) *string {
 	return &s
 }
 
-// offer is a Recommend of fixed values.
-func offer(values ...string) func(map[string]string) ([]string, bool) {
-	var list []string
-	for _, v := range values {
-		if v != "" {
-			list = append(list, v)
+// recommend recommends all classes of a kind.
+func (k Kind) recommend(map[string]string) ([]string, bool) { return k.Classes, true }
+
+// versions recommends the versions of the class that another key names; without a class the key does not
+// matter.
+func versions(of string, list func(class string) []string) func(map[string]string) ([]string, bool) {
+	return func(parsed map[string]string) ([]string, bool) {
+		class, ok := parsed[of]
+		if !ok {
+			return nil, false
 		}
+		if list == nil {
+			return nil, true
+		}
+		return list(class), true
 	}
-	return func(map[string]string) ([]string, bool) { return list, true }
 }
 
-// distinct is the validator of lists in Kafka 4.3.
-func distinct() configdef.Validator {
-	return configdef.Func("list without empty or duplicate values", func(name string, value *string) error {
-		if value == nil || *value == "" {
+// version is the validator of *.plugin.version: a version, or a range as Maven writes them.
+func version() configdef.Validator {
+	return configdef.Func("a version, a range of versions such as [1.0,2.0), or latest", func(_ string, value *string) error {
+		if value == nil {
 			return nil
 		}
-		seen := map[string]bool{}
-		empty := false
-		for _, v := range strings.Split(*value, ",") {
-			if seen[v] {
-				return listError("Configuration '" + name + "' values must not be duplicated.")
-			}
-			seen[v], empty = true, empty || v == ""
-		}
-		if empty {
-			return listError("Configuration '" + name + "' values must not be empty.")
-		}
-		return nil
+		_, err := pluginversion.Parse(*value)
+		return err
 	})
 }
 
-// aliases is the validator of lists of aliases.
-func aliases() configdef.Validator {
-	return configdef.Func("unique aliases", func(name string, value *string) error {
-		if value == nil || *value == "" {
+// concrete is the validator of classes: they have to be of the kind.
+func (k Kind) concrete(class string) configdef.Validator {
+	simple := class[strings.LastIndexByte(class, '.')+1:]
+	return configdef.Func("A concrete subclass of "+class+", A class with a public, no-argument constructor", func(_ string, value *string) error {
+		if value == nil || k.Versions == nil || slices.Contains(k.Classes, *value) {
 			return nil
 		}
-		parts := strings.Split(*value, ",")
-		slices.Sort(parts)
-		if len(slices.Compact(slices.Clone(parts))) != len(parts) {
-			return configdef.Invalid(name, *value, "Duplicate alias provided.")
-		}
-		return nil
+		return fmt.Errorf("Class class %s does not implement the %s interface", *value, simple)
 	})
 }
 
-type listError string
-
-func (e listError) Error() string { return string(e) }
+// aliases is the validator of lists of names.
+func aliases(what string) configdef.Validator {
+	return configdef.All(configdef.NonNull(), configdef.Func("unique "+what, func(name string, value *string) error {
+		list := configdef.SplitList(*value)
+		if len(slices.Compact(slices.Sorted(slices.Values(list)))) != len(list) {
+			return configdef.Invalid(name, configdef.Shown(value), "Duplicate alias provided.")
+		}
+		return nil
+	}))
+}
 
 // pattern is the validator of regular expressions. They are Go's: Java's lookarounds, backreferences and
 // possessive quantifiers are refused, with the reason.
 func pattern() configdef.Validator {
-	return configdef.Func("regular expression (RE2 syntax)", func(name string, value *string) error {
+	return configdef.Func("valid regex (RE2 syntax)", func(name string, value *string) error {
 		if value == nil || *value == "" {
 			return nil
 		}
@@ -151,16 +171,5 @@ func pattern() configdef.Validator {
 			return configdef.Invalid(name, *value, "Invalid regex: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")+"\n"+*value)
 		}
 		return nil
-	})
-}
-
-// atLeastZeroOrNull takes no value, or one from 0 on.
-func atLeastZeroOrNull() configdef.Validator {
-	min := configdef.AtLeast(0)
-	return configdef.Func("null, or "+min.String(), func(name string, value *string) error {
-		if value == nil {
-			return nil
-		}
-		return min.Check(name, value)
 	})
 }

@@ -22,12 +22,20 @@ func with(k configdef.Key, v configdef.Validator) configdef.Key { k.Validator = 
 
 func required(k configdef.Key) configdef.Key { k.Required = true; return k }
 
-func offering(k configdef.Key, values ...string) configdef.Key {
-	k.Recommend = offer(values...)
+// classOf makes a key of the name of a converter's class.
+func classOf(k configdef.Key, o Options, kind Kind, of string) configdef.Key {
+	k.Find, k.Validator, k.Recommend = o.Plugins.Find, kind.concrete(of), kind.recommend
 	return k
 }
 
-func common(o Options) []configdef.Key {
+// versionOf makes a key of the version of the class that another key names.
+func versionOf(k configdef.Key, of string, list func(string) []string) configdef.Key {
+	k.Validator, k.Recommend = version(), versions(of, list)
+	return k
+}
+
+// Common are the keys of every connector, in Kafka Connect's order.
+func Common(o Options) []configdef.Key {
 	const (
 		high, medium, low = configdef.High, configdef.Medium, configdef.Low
 		converterDoc      = " class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the "
@@ -39,28 +47,28 @@ func common(o Options) []configdef.Key {
 			"Globally unique name to use for this connector."), configdef.NonEmptyWithoutControlChars())),
 		required(key(Class, configdef.String, nil, high, groupCommon, 2, "LONG", "Connector class",
 			"Name or alias of the class for this connector. Must be a subclass of org.apache.kafka.connect.connector.Connector. If the connector is org.apache.kafka.connect.file.FileStreamSinkConnector, you can either specify this full name,  or use \"FileStreamSink\" or \"FileStreamSinkConnector\" to make the configuration a bit shorter")),
-		offering(key(ConnectorVersion, configdef.String, optional(o.ConnectorVersion), medium, groupCommon, 3, "MEDIUM", "Connector version",
-			"Version of the connector."), o.ConnectorVersion),
+		versionOf(key(ConnectorVersion, configdef.String, optional(o.ConnectorVersion), medium, groupCommon, 3, "MEDIUM", "Connector version",
+			"Version of the connector."), Class, o.Plugins.Versions),
 		with(key(TasksMax, configdef.Int, t("1"), high, groupCommon, 4, "SHORT", "Tasks max",
 			"Maximum number of tasks to use for this connector."), configdef.AtLeast(1)),
 		key("tasks.max.enforce", configdef.Boolean, t("true"), low, groupCommon, 5, "SHORT", "Enforce tasks max",
 			"(Deprecated) Whether to enforce that the tasks.max property is respected by the connector. By default, connectors that generate too many tasks will fail, and existing sets of tasks that exceed the tasks.max property will also be failed. If this property is set to false, then connectors will be allowed to generate more than the maximum number of tasks, and existing sets of tasks that exceed the tasks.max property will be allowed to run. This property is deprecated and will be removed in an upcoming major release."),
-		offering(key(KeyConverter, configdef.Class, optional(o.Key.Default), low, groupCommon, 6, "SHORT", "Key converter class",
-			"Converter"+converterDoc+"keys"+independentDoc), o.Key.Recommended...),
-		offering(key(KeyConverter+PluginVersion, configdef.String, optional(o.Key.Version), low, groupCommon, 7, "SHORT", "Key converter version",
-			"Version of the key converter."), o.Key.Version),
-		offering(key(ValueConverter, configdef.Class, optional(o.Value.Default), low, groupCommon, 8, "SHORT", "Value converter class",
-			"Converter"+converterDoc+"values"+independentDoc), o.Value.Recommended...),
-		offering(key(ValueConverter+PluginVersion, configdef.String, optional(o.Value.Version), low, groupCommon, 9, "SHORT", "Value converter version",
-			"Version of the value converter."), o.Value.Version),
-		offering(key(HeaderConverter, configdef.Class, optional(o.Header.Default), low, groupCommon, 10, "SHORT", "Header converter class",
-			"HeaderConverter"+converterDoc+"header values"+independentDoc+" By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas."), o.Header.Recommended...),
-		offering(key(HeaderConverter+PluginVersion, configdef.String, optional(o.Header.Version), low, groupCommon, 11, "SHORT", "Header converter version",
-			"Version of the header converter."), o.Header.Version),
+		classOf(key(KeyConverter, configdef.Class, optional(o.Key.Default), low, groupCommon, 6, "SHORT", "Key converter class",
+			"Converter"+converterDoc+"keys"+independentDoc), o, o.Plugins.Converters, "org.apache.kafka.connect.storage.Converter"),
+		versionOf(key(KeyConverter+PluginVersion, configdef.String, optional(o.Key.Version), low, groupCommon, 7, "SHORT", "Key converter version",
+			"Version of the key converter."), KeyConverter, o.Plugins.Converters.Versions),
+		classOf(key(ValueConverter, configdef.Class, optional(o.Value.Default), low, groupCommon, 8, "SHORT", "Value converter class",
+			"Converter"+converterDoc+"values"+independentDoc), o, o.Plugins.Converters, "org.apache.kafka.connect.storage.Converter"),
+		versionOf(key(ValueConverter+PluginVersion, configdef.String, optional(o.Value.Version), low, groupCommon, 9, "SHORT", "Value converter version",
+			"Version of the value converter."), ValueConverter, o.Plugins.Converters.Versions),
+		classOf(key(HeaderConverter, configdef.Class, optional(o.Header.Default), low, groupCommon, 10, "SHORT", "Header converter class",
+			"HeaderConverter"+converterDoc+"header values"+independentDoc+" By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas."), o, o.Plugins.Headers, "org.apache.kafka.connect.storage.HeaderConverter"),
+		versionOf(key(HeaderConverter+PluginVersion, configdef.String, optional(o.Header.Version), low, groupCommon, 11, "SHORT", "Header converter version",
+			"Version of the header converter."), HeaderConverter, o.Plugins.Headers.Versions),
 		with(key(Transforms, configdef.List, t(""), low, groupTransforms, 12, "LONG", "Transforms",
-			"Aliases for the transformations to be applied to records."), aliases()),
+			"Aliases for the transformations to be applied to records."), aliases("transformation aliases")),
 		with(key(Predicates, configdef.List, t(""), low, groupPredicates, 13, "LONG", "Predicates",
-			"Aliases for the predicates used by transformations."), aliases()),
+			"Aliases for the predicates used by transformations."), aliases("predicate aliases")),
 		with(key("config.action.reload", configdef.String, t("restart"), low, groupCommon, 14, "MEDIUM", "Reload Action",
 			"The action that Connect should take on the connector when changes in external configuration providers result in a change in the connector's configuration properties. A value of 'none' indicates that Connect will do nothing. A value of 'restart' indicates that Connect should restart/reload the connector with the updated configuration properties.The restart may actually be scheduled in the future if the external configuration provider indicates that a configuration value will expire in the future."),
 			configdef.In("none", "restart")),
@@ -82,7 +90,7 @@ func source() []configdef.Key {
 	t := configdef.Text
 	return []configdef.Key{
 		with(key("topic.creation.groups", configdef.List, t(""), configdef.Low, groupTopicCreation, 1, "LONG", "Topic Creation Groups",
-			"Groups of configurations for topics created by source connectors"), distinct()),
+			"Groups of configurations for topics created by source connectors"), aliases("topic creation groups")),
 		with(key(ExactlyOnce, configdef.String, t("requested"), configdef.Medium, groupExactlyOnce, 2, "SHORT", "Exactly once support",
 			"Permitted values are requested, required. If set to \"required\", forces a preflight check for the connector to ensure that it can provide exactly-once semantics with the given configuration. Some connectors may be capable of providing exactly-once semantics but not signal to Connect that they support this; in that case, documentation for the connector should be consulted carefully before creating it, and the value for this property should be set to \"requested\". Additionally, if the value is set to \"required\" but the worker that performs preflight validation does not have exactly-once support enabled for source connectors, requests to create or validate the connector will fail."),
 			configdef.InIgnoreCase("REQUIRED", "REQUESTED")),
@@ -91,7 +99,7 @@ func source() []configdef.Key {
 			configdef.InIgnoreCase("INTERVAL", "POLL", "CONNECTOR")),
 		with(key("transaction.boundary.interval.ms", configdef.Long, nil, configdef.Low, groupExactlyOnce, 4, "SHORT", "Transaction boundary interval",
 			"If 'transaction.boundary' is set to 'interval', determines the interval for producer transaction commits by connector tasks. If unset, defaults to the value of the worker-level 'offset.flush.interval.ms' property. It has no effect if a different transaction.boundary is specified."),
-			atLeastZeroOrNull()),
+			configdef.OrNull(configdef.AtLeast(0))),
 		with(key(OffsetsTopic, configdef.String, nil, configdef.Low, groupOffsets, 1, "LONG", "Offsets topic",
 			"The name of a separate offsets topic to use for this connector. If empty or not specified, the worker’s global offsets topic name will be used. If specified, the offsets topic will be created if it does not already exist on the Kafka cluster targeted by this connector (which may be different from the one used for the worker's global offsets topic if the bootstrap.servers property of the connector's producer has been overridden from the worker's). Only applicable in distributed mode; in standalone mode, setting this property will have no effect."),
 			configdef.NonEmpty()),
@@ -102,7 +110,7 @@ func sink() []configdef.Key {
 	t := configdef.Text
 	return []configdef.Key{
 		with(key(Topics, configdef.List, t(""), configdef.High, groupCommon, 4, "LONG", "Topics",
-			"List of topics to consume, separated by commas"), distinct()),
+			"List of topics to consume, separated by commas"), configdef.DistinctList(true)),
 		with(key(TopicsRegex, configdef.String, t(""), configdef.High, groupCommon, 4, "LONG", "Topics regex",
 			"Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified."),
 			pattern()),

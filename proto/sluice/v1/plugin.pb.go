@@ -280,7 +280,9 @@ type ValidateConfigResponse struct {
 	// The groups of the keys, in order.
 	Groups []string `protobuf:"bytes,3,rep,name=groups,proto3" json:"groups,omitempty"`
 	// The keys, in the order of the definitions.
-	Configs       []*ConfigInfo `protobuf:"bytes,4,rep,name=configs,proto3" json:"configs,omitempty"`
+	Configs []*ConfigInfo `protobuf:"bytes,4,rep,name=configs,proto3" json:"configs,omitempty"`
+	// What may be a mistake, such as a key that nobody knows; not in Kafka Connect's body.
+	Warnings      []string `protobuf:"bytes,5,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -343,6 +345,13 @@ func (x *ValidateConfigResponse) GetConfigs() []*ConfigInfo {
 	return nil
 }
 
+func (x *ValidateConfigResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
 var File_sluice_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_plugin_proto_rawDesc = "" +
@@ -362,13 +371,14 @@ const file_sluice_v1_plugin_proto_rawDesc = "" +
 	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"Z\n" +
 	"\x15ValidateConfigRequest\x12\x16\n" +
 	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12)\n" +
-	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"\x96\x01\n" +
+	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"\xb2\x01\n" +
 	"\x16ValidateConfigResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\verror_count\x18\x02 \x01(\x05R\n" +
 	"errorCount\x12\x16\n" +
 	"\x06groups\x18\x03 \x03(\tR\x06groups\x12/\n" +
-	"\aconfigs\x18\x04 \x03(\v2\x15.sluice.v1.ConfigInfoR\aconfigs2\x95\x03\n" +
+	"\aconfigs\x18\x04 \x03(\v2\x15.sluice.v1.ConfigInfoR\aconfigs\x12\x1a\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings2\x95\x03\n" +
 	"\rPluginService\x12h\n" +
 	"\vListPlugins\x12\x1d.sluice.v1.ListPluginsRequest\x1a\x1e.sluice.v1.ListPluginsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/connector-plugins\x12\x84\x01\n" +
 	"\x0fGetPluginConfig\x12!.sluice.v1.GetPluginConfigRequest\x1a\".sluice.v1.GetPluginConfigResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/connector-plugins/{plugin}/config\x12\x92\x01\n" +

@@ -2311,7 +2311,11 @@ type ValidateResult struct {
 	// What it is.
 	Type ConnectorType `protobuf:"varint,7,opt,name=type,proto3,enum=sluice.v1.ConnectorType" json:"type,omitempty"`
 	// The class of the connector's tasks.
-	TaskClass     UnitClass `protobuf:"varint,8,opt,name=task_class,json=taskClass,proto3,enum=sluice.v1.UnitClass" json:"task_class,omitempty"`
+	TaskClass UnitClass `protobuf:"varint,8,opt,name=task_class,json=taskClass,proto3,enum=sluice.v1.UnitClass" json:"task_class,omitempty"`
+	// Why no connector of this class is made, though its configs are validated; empty where one is.
+	Refusal string `protobuf:"bytes,9,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// What may be a mistake, such as a key that nobody knows; never a reason to refuse.
+	Warnings      []string `protobuf:"bytes,10,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2400,6 +2404,20 @@ func (x *ValidateResult) GetTaskClass() UnitClass {
 		return x.TaskClass
 	}
 	return UnitClass_UNIT_CLASS_UNSPECIFIED
+}
+
+func (x *ValidateResult) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+func (x *ValidateResult) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
 }
 
 // The fence took effect.
@@ -3519,7 +3537,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x06topics\x18\x01 \x03(\tR\x06topics\"@\n" +
 	"\fCommandError\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"\xbb\x02\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"\xf1\x02\n" +
 	"\x0eValidateResult\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
 	"\verror_count\x18\x02 \x01(\x05R\n" +
@@ -3530,7 +3548,10 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x0eplugin_version\x18\x06 \x01(\tR\rpluginVersion\x12,\n" +
 	"\x04type\x18\a \x01(\x0e2\x18.sluice.v1.ConnectorTypeR\x04type\x123\n" +
 	"\n" +
-	"task_class\x18\b \x01(\x0e2\x14.sluice.v1.UnitClassR\ttaskClass\"\r\n" +
+	"task_class\x18\b \x01(\x0e2\x14.sluice.v1.UnitClassR\ttaskClass\x12\x18\n" +
+	"\arefusal\x18\t \x01(\tR\arefusal\x12\x1a\n" +
+	"\bwarnings\x18\n" +
+	" \x03(\tR\bwarnings\"\r\n" +
 	"\vFenceResult\"s\n" +
 	"\x16RegisterPluginsRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
