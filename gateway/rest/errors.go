@@ -75,6 +75,11 @@ func onError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http
 	if errors.As(err, &custom) {
 		err = custom.Err
 	}
+	var own *errs.Error
+	if errors.As(err, &own) { // the gateway's, not the control plane's
+		writeError(w, errs.Lookup(own.Reason).HTTP, own.Message, true)
+		return
+	}
 	s := status.Convert(err)
 	// A task that is no number is a path that does not exist, for Kafka Connect.
 	if s.Code() == codes.InvalidArgument && strings.HasPrefix(s.Message(), "type mismatch, parameter: task") {

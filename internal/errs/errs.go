@@ -32,6 +32,7 @@ const (
 	NoExecutorForPlugin Reason = "executor.none_for_plugin"
 	ExecutorTimeout     Reason = "executor.timeout"
 	KafkaUnavailable    Reason = "kafka.unavailable"
+	NoReplica           Reason = "controlplane.none"
 	StoreUnavailable    Reason = "store.unavailable"
 	StoreFull           Reason = "store.full"
 	Conflict            Reason = "request.conflict"
@@ -64,6 +65,7 @@ var table = map[Reason]Codes{
 	NoExecutorForPlugin: {codes.Unavailable, 503},
 	ExecutorTimeout:     {codes.Unavailable, 503},
 	KafkaUnavailable:    {codes.Unavailable, 503},
+	NoReplica:           {codes.Unavailable, 503},
 	StoreUnavailable:    {codes.Unavailable, 503},
 	StoreFull:           {codes.ResourceExhausted, 503},
 	Conflict:            {codes.Aborted, 409},
