@@ -47,10 +47,11 @@ func (p *ControlPlane) stayAnnounced(ctx context.Context) error {
 		if errors.Is(err, store.ErrLapsed) {
 			err = p.announce(one)
 		}
-		cancel()
 		if err != nil && ctx.Err() == nil {
 			p.log.Warn("the replica's lease was not renewed", logkey.Err, err)
 		}
+		_ = p.store.Barrier(one) // where nobody else asks, it notices that etcd was restored; the store logs that
+		cancel()
 		timer.Reset(p.config.Times.Heartbeat())
 	}
 }

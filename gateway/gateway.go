@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluice-project/sluice/gateway/rest"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/errs"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/replicas"
@@ -51,14 +52,14 @@ type Config struct {
 
 // Validate reports every fault at once.
 func (c Config) Validate() error {
-	var errs []error
+	var all []error
 	if c.Listen == "" && len(c.Listeners) == 0 {
-		errs = append(errs, errors.New("gateway: rest.listen: is empty: an address host:port is needed"))
+		all = append(all, errors.New("gateway: rest.listen: is empty: an address host:port is needed"))
 	}
 	if len(c.ControlPlane) == 0 {
-		errs = append(errs, errors.New("gateway: control.plane: is empty: at least one gRPC address host:port is needed"))
+		all = append(all, errors.New("gateway: control.plane: is empty: at least one gRPC address host:port is needed"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(all...)
 }
 
 // Gateway serves the REST API. Start and Stop are called once each.
@@ -84,11 +85,11 @@ func New(config Config, c clock.Clock, log *slog.Logger) (*Gateway, error) {
 	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway"), group: run.New(context.Background(), "gateway")}, nil
 }
 
-// Start listens and serves. It does not wait for the control plane: requests do, each as long as its
-// deadline lasts.
+// Start listens and serves. It does not wait for the control plane: requests do, for as long as a replica takes to be
+// replaced.
 func (g *Gateway) Start(ctx context.Context) error {
 	conn, err := replicas.Dial(g.config.ControlPlane, replicas.Each, g.config.Credentials,
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)), grpc.WithChainUnaryInterceptor(stamp, retry(g.clock)))
+		grpc.WithChainUnaryInterceptor(stamp, retry(g.clock, g.config.ControlPlane)))
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -188,19 +189,28 @@ func stamp(ctx context.Context, method string, req, reply any, cc *grpc.ClientCo
 	return invoke(ctx, method, req, reply, cc, opts...)
 }
 
-// retry repeats a call whose replica went away, until the request's deadline. An UNAVAILABLE with a
+// patience is how long a request waits for a replica that can be reached.
+const patience = 10 * time.Second
+
+// retry repeats a call whose replica went away, until no replica has been reached for patience. An UNAVAILABLE with a
 // reason is an answer, and is not repeated. All calls here may be repeated: writes carry an id, the
 // rest is idempotent or, like a restart, harmless twice.
-func retry(c clock.Clock) grpc.UnaryClientInterceptor {
+func retry(c clock.Clock, replicas []string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		var enough <-chan time.Time
 		for {
 			err := invoke(ctx, method, req, reply, cc, opts...)
 			if !lost(err) {
 				return err
 			}
+			if enough == nil {
+				enough = c.After(patience)
+			}
 			select {
 			case <-ctx.Done():
 				return err
+			case <-enough:
+				return errs.New(errs.NoReplica, "No replica of the control plane at %s can be reached: try again", strings.Join(replicas, ", "))
 			case <-c.After(100 * time.Millisecond):
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/fx"
@@ -62,13 +64,20 @@ func composeControlPlane(ctx context.Context, s process.Settings, c clock.Clock,
 		conf.ReplicaID = conf.Advertise
 	}
 	var cp *controlplane.ControlPlane
-	ready := func() error { return cp.Ready() }
+	e := &etcd{open: open, log: log, clock: c, name: strings.Join(s.Values.List(process.EtcdEndpoints), ", ")}
+	_ = e.wait(errors.New("it was not asked yet"))
+	ready := func() error {
+		err := cp.Ready()
+		if why := e.away.Load(); err != nil && why != nil {
+			return fmt.Errorf("%w: %w", err, *why)
+		}
+		return err
+	}
 	var metrics controlplane.Metrics
 	adm, err := process.NewAdmin(ctx, s.Values.String(process.AdminListen), ready, &metrics)
 	if err != nil {
 		return nil, errors.Join(err, conf.Listener.Close())
 	}
-	e := &etcd{open: open, log: log, clock: c}
 	app := fx.New(fx.NopLogger, fx.Supply(conf, log),
 		fx.Provide(func() clock.Clock { return c }, func() store.Backend { return e },
 			func() controlplane.Elect {
@@ -109,9 +118,11 @@ func configOf(s process.Settings, creds credentials.TransportCredentials) contro
 type etcd struct {
 	store.Backend
 	open   func(ctx context.Context) (*client, error)
+	name   string // its members
 	client *client
 	log    *slog.Logger
 	clock  clock.Clock
+	away   atomic.Pointer[error] // why it does not answer, while it is waited for
 }
 
 // client is an etcd client, and what ends with it.
@@ -170,19 +181,29 @@ func (e *etcd) start(ctx context.Context) error {
 		cancel()
 		switch {
 		case err == nil:
+			e.away.Store(nil)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, store.ErrDenied):
 			return fmt.Errorf("%s: %w", process.EtcdEndpoints, err)
 		}
-		e.log.Error("etcd does not answer yet, and is asked again; until then this replica serves nothing", logkey.Err, err)
+		e.log.Error("etcd does not answer yet, and is asked again; until then this replica serves nothing", logkey.Err, e.wait(err))
 		select {
 		case <-e.clock.After(etcdRetry):
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+}
+
+// wait notes why etcd is waited for.
+func (e *etcd) wait(why error) error {
+	if e.name != "" {
+		why = fmt.Errorf("etcd at %s has not answered: %w", e.name, why)
+	}
+	e.away.Store(&why)
+	return why
 }
 
 func (e *etcd) stop(ctx context.Context) error {

@@ -213,6 +213,10 @@ func checkPlaced(config *sluicev1.Config) (*checkedConfig, error) {
 
 // validated has a config validated by an executor and makes the value that is stored of it.
 func (s *Connectors) validated(ctx context.Context, c *checkedConfig, requestID string) (*storev1.Connector, error) {
+	// Without quorum nothing can be written, and executors go: the first is what is to be said.
+	if err := s.store.Barrier(ctx); err != nil {
+		return nil, err
+	}
 	r, err := s.validator.Validate(ctx, c.pool, c.config)
 	if err != nil {
 		return nil, err

@@ -226,7 +226,11 @@ func (t *term) count(written []state.Action) {
 func (t *term) say(r scheduler.Result) {
 	now := map[string]bool{}
 	for _, b := range r.Blocked {
-		if now[b] = true; !t.blocked[b] {
+		switch now[b] = true; {
+		case t.blocked[b]:
+		case b == r.Restored:
+			t.log.Error("etcd was restored: an operator has to act", "why", b)
+		default:
 			t.log.Info("waiting", "why", b)
 		}
 	}

@@ -47,6 +47,9 @@ type Result struct {
 	Blocked []string
 	// Unplaced counts units that no executor can take.
 	Unplaced int
+	// Restored says, for an operator, what to do about a store that was restored from a snapshot; empty where it was
+	// not. Nothing is granted meanwhile.
+	Restored string
 }
 
 // want is one unit that should be held.
@@ -276,20 +279,23 @@ func (p *planner) lapsed() {
 	}
 }
 
-// olderStore says whether an executor has seen an epoch that this store has not given yet.
+// olderStore says whether this replica or an executor has seen an epoch that this store has not given. An executor had
+// seen it when its session was written: later revisions do not make up for it.
 func (p *planner) olderStore() bool {
-	here := lease.Epoch{Era: p.snap.Era, Revision: p.snap.Revision}
+	most, who := p.snap.Restored, "this replica has read it up to"
 	for _, id := range slices.Sorted(maps.Keys(p.snap.Sessions)) {
-		e := p.snap.Sessions[id].Value.GetHighestEpoch()
-		seen := lease.Epoch{Era: e.GetEra(), Revision: e.GetRevision()}
-		if seen.Compare(here) > 0 {
-			p.out.Blocked = append(p.out.Blocked, fmt.Sprintf(
-				"executor %s has seen epoch %s, above the store's %s: the store was restored from a snapshot. Nothing is granted until the key `era` is set to %d",
-				p.snap.Sessions[id].Value.GetExecutor(), seen, here, seen.Era+1))
-			return true
+		s := p.snap.Sessions[id]
+		seen := lease.Epoch{Era: s.Value.GetHighestEpoch().GetEra(), Revision: s.Value.GetHighestEpoch().GetRevision()}
+		if seen.Compare(lease.Epoch{Era: p.snap.Era, Revision: s.ModRevision}) > 0 && seen.Compare(most) > 0 {
+			most, who = seen, fmt.Sprintf("executor %s has seen epoch", s.Value.GetExecutor())
 		}
 	}
-	return false
+	if most.IsZero() {
+		return false
+	}
+	p.out.Restored = fmt.Sprintf("the store was restored from an older snapshot: %s %s. Nothing is granted until the key `era` is set to %d", who, most, most.Era+1)
+	p.out.Blocked = append(p.out.Blocked, p.out.Restored)
+	return true
 }
 
 // grants places every wanted unit that nobody holds.

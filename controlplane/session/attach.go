@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -162,24 +161,28 @@ func (h *hello) describe(v *storev1.Session) {
 }
 
 // duplicate is a live session of another process with the same address, that is newer than hello's. A
-// process's very first stream is always the newest; two old ones are told apart by whose key was
-// written last.
+// process's very first stream is always the newest; two old ones are told apart by whose session was
+// opened last.
 func (h *hello) duplicate(view *state.Snapshot) *state.Session {
 	if h.GetStream() <= 1 {
 		return nil
 	}
 	var own int64
 	if v := view.Sessions[h.GetSession()]; v != nil {
-		own = v.ModRevision
+		own = v.Created
 	}
 	for _, o := range view.Sessions {
 		v := o.Value
-		if o.ID != h.GetSession() && v.GetExecutor() == h.GetExecutor() && v.GetProcess() != h.GetProcess() &&
-			v.GetReplica() != "" && v.GetLostSinceMs() == 0 && o.ModRevision > own {
+		if o.ID != h.GetSession() && v.GetExecutor() == h.GetExecutor() && v.GetProcess() != h.GetProcess() && served(o) && o.Created > own {
 			return o
 		}
 	}
 	return nil
+}
+
+// served says whether some replica has the session's stream.
+func served(s *state.Session) bool {
+	return s.Value.GetReplica() != "" && s.Value.GetLostSinceMs() == 0
 }
 
 // open opens the session or takes it over, writes hello's releases and finds what may be adopted. After
@@ -193,7 +196,7 @@ func (st *stream) open(ctx context.Context) error {
 	}
 	view := s.store.View()
 	if o := h.duplicate(view); o != nil {
-		return &refusalError{reasonDuplicate, fmt.Sprintf("Another process is connected as executor %s (session %s): give each its own advertised address", h.GetExecutor(), o.ID)}
+		return duplicated(o)
 	}
 	if err := st.claim(ctx, view); err != nil {
 		return err

@@ -236,27 +236,51 @@ func (st *stream) adoptHeld(ctx context.Context, view *state.Snapshot) bool {
 	return len(kept) == 0 || s.clock.Now().After(st.adoptUntil)
 }
 
-// index finds the assignments of a session. It is made once for each view, for all streams.
+// index finds the assignments of a session, and the newest session of an executor that is served. It is made once for
+// each view, for all streams.
 type index struct {
-	mu   sync.Mutex
-	view *state.Snapshot
-	by   map[string][]*state.Assignment
+	mu       sync.Mutex
+	view     *state.Snapshot
+	by       map[string][]*state.Assignment
+	sessions map[string]*state.Session
 }
 
 // of returns the assignments that name the session as holder or as successor.
 func (x *index) of(view *state.Snapshot, session string) []*state.Assignment {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.view != view {
-		x.view, x.by = view, map[string][]*state.Assignment{}
-		for _, a := range view.Assignments {
-			if id := a.Value.GetSession(); id != "" {
-				x.by[id] = append(x.by[id], a)
-			}
-			if id := a.Value.GetSuccessor(); id != "" && id != a.Value.GetSession() {
-				x.by[id] = append(x.by[id], a)
-			}
+	x.make(view)
+	return x.by[session]
+}
+
+// newer is the served session of a newer process with a session's address; nil where there is none.
+func (x *index) newer(view *state.Snapshot, s *state.Session) *state.Session {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.make(view)
+	if o := x.sessions[s.Value.GetExecutor()]; o != nil && o.Value.GetProcess() != s.Value.GetProcess() && o.Created > s.Created {
+		return o
+	}
+	return nil
+}
+
+// make makes it for a view. Under mu.
+func (x *index) make(view *state.Snapshot) {
+	if x.view == view {
+		return
+	}
+	x.view, x.by, x.sessions = view, map[string][]*state.Assignment{}, map[string]*state.Session{}
+	for _, a := range view.Assignments {
+		if id := a.Value.GetSession(); id != "" {
+			x.by[id] = append(x.by[id], a)
+		}
+		if id := a.Value.GetSuccessor(); id != "" && id != a.Value.GetSession() {
+			x.by[id] = append(x.by[id], a)
 		}
 	}
-	return x.by[session]
+	for _, s := range view.Sessions {
+		if o := x.sessions[s.Value.GetExecutor()]; served(s) && (o == nil || s.Created > o.Created) {
+			x.sessions[s.Value.GetExecutor()] = s
+		}
+	}
 }

@@ -1,6 +1,11 @@
 package session
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sluice-project/sluice/controlplane/state"
+)
 
 // ErrStopping says that this replica stops; the executor goes to another.
 var ErrStopping = errors.New("session: this replica is stopping")
@@ -23,4 +28,9 @@ func lapsed() *refusalError {
 
 func superseded() *refusalError {
 	return &refusalError{reasonSuperseded, "A newer stream of this session is served"}
+}
+
+// duplicated names the session of the newer of two processes with one address.
+func duplicated(newer *state.Session) *refusalError {
+	return &refusalError{reasonDuplicate, fmt.Sprintf("Another process is connected as executor %s (session %s): give each its own advertised address", newer.Value.GetExecutor(), newer.ID)}
 }

@@ -162,7 +162,7 @@ func (f *fakeStore) OpenSession(_ context.Context, id string, v *storev1.Session
 	v = proto.CloneOf(v)
 	v.Lease = f.lease
 	f.changeLocked(func(s *state.Snapshot, rev int64) {
-		s.Sessions[id] = &state.Session{ID: id, ModRevision: rev, Value: v}
+		s.Sessions[id] = &state.Session{ID: id, Created: rev, ModRevision: rev, Value: v}
 	})
 	return f.lease, nil
 }
@@ -206,7 +206,7 @@ func (f *fakeStore) write(id string, check func(*storev1.Session) error, edit fu
 	v := proto.CloneOf(have.Value)
 	edit(v)
 	f.changeLocked(func(s *state.Snapshot, rev int64) {
-		s.Sessions[id] = &state.Session{ID: id, ModRevision: rev, Value: v}
+		s.Sessions[id] = &state.Session{ID: id, Created: have.Created, ModRevision: rev, Value: v}
 	})
 	return nil
 }

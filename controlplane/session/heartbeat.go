@@ -48,6 +48,10 @@ func (s *Server) renew(ctx context.Context, id string) (gone bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	view := s.store.View()
+	if v := view.Sessions[id]; v != nil && s.index.newer(view, v) != nil {
+		return true, nil // a newer process has its address: its right ends now, and its lease lapses
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.config.Times.Heartbeat())
 	defer cancel()
 	switch err := s.store.KeepAlive(ctx, leaseID); {

@@ -50,6 +50,7 @@ type stream struct {
 	adopting   []adoption
 	adoptUntil time.Time
 	sent       map[unit.ID]signature
+	revision   int64 // of the view that was looked at last
 	number     uint64
 	whole      bool
 }
@@ -88,6 +89,9 @@ func (st *stream) serve(parent context.Context) error {
 		return err
 	}
 	err := run.Call(func() error { return st.loop(ctx, changed) })
+	if refused := (*refusalError)(nil); errors.As(err, &refused) && refused.reason == reasonDuplicate && !s.isStopping() {
+		_ = st.markGone(err) // its units are for others; where it cannot be written they move later
+	}
 	cancel()
 	<-st.reported // bounded: the reporter's last flush has a deadline
 	sendable := true
@@ -298,7 +302,7 @@ func (s *Server) drop(st *stream) {
 	}
 }
 
-// still says whether the view shows this session with this stream.
+// still says whether the view shows this session with this stream, and no newer process with its address.
 func (st *stream) still(view *state.Snapshot) error {
 	v := view.Sessions[st.hello.GetSession()]
 	switch {
@@ -306,6 +310,14 @@ func (st *stream) still(view *state.Snapshot) error {
 		return lapsed()
 	case v.Value.GetStream() > st.hello.GetStream():
 		return superseded()
+	}
+	if view.Revision < st.revision {
+		// Where the leader is to know what was granted since, every executor has to say it: in its next hello.
+		return errs.New(errs.StoreUnavailable, "etcd was restored from an older snapshot: attach anew")
+	}
+	st.revision = view.Revision
+	if o := st.server.index.newer(view, v); o != nil {
+		return duplicated(o)
 	}
 	return nil
 }

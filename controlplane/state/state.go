@@ -55,6 +55,7 @@ type Offsets struct {
 // Session is sessions/<id>.
 type Session struct {
 	ID          string
+	Created     int64 // the create revision
 	ModRevision int64
 	Value       *storev1.Session
 }
@@ -80,7 +81,10 @@ type Replica struct {
 
 // Snapshot is the cluster as of one revision. Task sets are not in it: they are read on demand.
 type Snapshot struct {
-	Revision    int64
+	Revision int64
+	// Restored is the newest era and revision that this replica had read when etcd was restored from an older snapshot,
+	// until the era is above it; else zero.
+	Restored    lease.Epoch
 	Era         uint64
 	Connectors  map[string]*Connector
 	Assignments map[unit.ID]*Assignment

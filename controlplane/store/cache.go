@@ -75,7 +75,7 @@ func (b *builder) apply(e Event) error {
 			return fmt.Errorf("store: %s: %w", e.Key, err)
 		}
 		return set(b, kind, &b.snap.Sessions, id, e, &storev1.Session{}, func(v *storev1.Session) *state.Session {
-			return &state.Session{ID: id, ModRevision: e.ModRevision, Value: v}
+			return &state.Session{ID: id, Created: e.CreateRevision, ModRevision: e.ModRevision, Value: v}
 		})
 	case "replicas":
 		id, err := url.PathUnescape(rest)

@@ -167,6 +167,9 @@ func (s *Store) DeleteEarlierLife(ctx context.Context) error {
 // WriteRelease writes that a holder released its unit. Idempotent; nil also where the epoch is not the
 // assignment's any more: there is nothing left to release.
 func (s *Store) WriteRelease(ctx context.Context, u unit.ID, e lease.Epoch, outcome int32, predecessorUnfenced bool) error {
+	if !s.sameEra(e) {
+		return nil
+	}
 	op, err := put(s.keys.release(u), &storev1.Release{Epoch: epochProto(e), Outcome: outcome, PredecessorUnfenced: predecessorUnfenced}, 0)
 	if err != nil {
 		return err
@@ -206,7 +209,7 @@ func (s *Store) WriteStatuses(ctx context.Context, writes []StatusWrite) error {
 		compares, ops = nil, nil
 	}
 	for _, w := range writes {
-		if old := view.Statuses[w.Unit]; old != nil && proto.Equal(old.Value, w.Value) {
+		if old := view.Statuses[w.Unit]; old != nil && proto.Equal(old.Value, w.Value) || !s.sameEra(w.Epoch) {
 			continue
 		}
 		op, err := put(s.keys.status(w.Unit), w.Value, 0)
@@ -267,7 +270,7 @@ func (s *Store) changeAssignment(ctx context.Context, u unit.ID, e lease.Epoch, 
 		if err != nil {
 			return false, err
 		}
-		if len(kvs) == 0 || kvs[0].CreateRevision != e.Revision || e.Era != s.View().Era {
+		if len(kvs) == 0 || kvs[0].CreateRevision != e.Revision || !s.sameEra(e) {
 			return false, nil
 		}
 		v, err := decode(kvs[0], &storev1.Assignment{})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/run"
 )
@@ -30,6 +31,7 @@ type Store struct {
 	reached chan struct{} // closed and replaced with every new view
 	barrier *barrier      // the next one, not yet begun
 	running bool          // a barrier is being asked
+	rewatch func()        // ends the present watch, so that everything is read anew
 	sets    *taskSetCache
 }
 
@@ -37,7 +39,7 @@ type Store struct {
 func New(b Backend, cluster string, c clock.Clock, log *slog.Logger) *Store {
 	return &Store{
 		backend: b, keys: newKeys(cluster), clock: c, log: log.With(logkey.Component, "store"),
-		subs: map[chan struct{}]struct{}{}, reached: make(chan struct{}), sets: newTaskSetCache(),
+		subs: map[chan struct{}]struct{}{}, reached: make(chan struct{}), rewatch: func() {}, sets: newTaskSetCache(),
 	}
 }
 
@@ -108,6 +110,15 @@ func (s *Store) list(ctx context.Context) error {
 }
 
 func (s *Store) publish(v *state.Snapshot) {
+	if old := s.View(); old != nil {
+		v.Restored = old.Restored
+		if seen := (lease.Epoch{Era: old.Era, Revision: old.Revision}); old.Revision > v.Revision && seen.Compare(v.Restored) > 0 {
+			v.Restored = seen
+		}
+		if v.Era > v.Restored.Era {
+			v.Restored = lease.Epoch{}
+		}
+	}
 	s.view.Store(v)
 	s.mu.Lock()
 	close(s.reached)
@@ -147,6 +158,9 @@ func (s *Store) follow(ctx context.Context) error {
 func (s *Store) watch(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	s.mu.Lock()
+	s.rewatch = cancel
+	s.mu.Unlock()
 	for batch := range s.backend.Watch(ctx, s.keys.root, s.View().Revision) {
 		if batch.Err != nil {
 			return batch.Err
@@ -213,11 +227,28 @@ func (s *Store) ask(ctx context.Context) error {
 			return nil
 		}
 		s.mu.Unlock()
-		if b.rev, b.err = s.backend.Revision(ctx); b.err == nil && s.View().Revision < b.rev {
+		seen := s.View().Revision
+		b.rev, b.err = s.backend.Revision(ctx)
+		switch {
+		case b.err != nil:
+		case b.rev < seen:
+			b.err = s.restored(b.rev, seen)
+		case s.View().Revision < b.rev:
 			b.err = s.backend.Progress(ctx)
 		}
 		close(b.done)
 	}
+}
+
+// restored has everything read anew where the revision has gone back: the watch waits for revisions that are to come,
+// and would never say so.
+func (s *Store) restored(rev, seen int64) error {
+	s.log.Error("etcd was restored from an older snapshot; everything is read anew", "revision", rev, "seen", seen)
+	s.sets.clear()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rewatch()
+	return fmt.Errorf("%w: it is at revision %d, and was at %d: it was restored from an older snapshot", ErrUnavailable, rev, seen)
 }
 
 // wait returns once View has reached a revision. A word of progress that was sent too early is asked

@@ -76,6 +76,9 @@ func (s *Store) SubmitPlan(ctx context.Context, p Plan) (changed bool, err error
 	if c.Incarnation != p.Incarnation || v.GetConfigGeneration() != p.Generation {
 		return false, fmt.Errorf("%w: connector %s has incarnation %d and config %d, the plan %d and %d", ErrPlanStale, p.Connector, c.Incarnation, v.GetConfigGeneration(), p.Incarnation, p.Generation)
 	}
+	if !s.sameEra(p.Epoch) {
+		return false, fmt.Errorf("%w: the planner of connector %s has epoch %s, of another era", ErrPlanStale, p.Connector, p.Epoch)
+	}
 	if v.GetTargetState() == sluicev1.TargetState_TARGET_STATE_STOPPED {
 		return false, fmt.Errorf("%w: connector %s is STOPPED", ErrPlanStale, p.Connector)
 	}
@@ -312,6 +315,12 @@ func (c *taskSetCache) get(key string) *TaskSet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.sets[key]
+}
+
+func (c *taskSetCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.order, c.sets = nil, map[string]*TaskSet{}
 }
 
 func (c *taskSetCache) put(key string, t *TaskSet) {

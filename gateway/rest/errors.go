@@ -90,9 +90,8 @@ func onError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http
 	if errors.As(err, &custom) {
 		err = custom.Err
 	}
-	// What this process itself serves fails without a gRPC status.
 	var own *errs.Error
-	if errors.As(err, &own) {
+	if errors.As(err, &own) { // the gateway's, not the control plane's
 		writeError(w, errs.Lookup(own.Reason).HTTP, own.Message, true)
 		return
 	}

@@ -25,6 +25,8 @@ type Options struct {
 	Root string
 	// LogLevel of the executors; debug has polls and commits in the history. Default info.
 	LogLevel string
+	// EtcdFlags are given to each member of etcd.
+	EtcdFlags []string
 }
 
 // Cluster is a running Sluice.
@@ -113,10 +115,10 @@ func (c *Cluster) startEtcd(n int) {
 		members = append(members, fmt.Sprintf("e%d=%s", i, peers[i]))
 	}
 	for i := range n {
-		c.Etcd = append(c.Etcd, c.start(fmt.Sprintf("etcd-%d", i), "etcdmember", "--name", fmt.Sprintf("e%d", i),
+		c.Etcd = append(c.Etcd, c.start(fmt.Sprintf("etcd-%d", i), "etcdmember", append([]string{"--name", fmt.Sprintf("e%d", i),
 			"--data-dir", filepath.Join(c.Dir, fmt.Sprintf("e%d", i)), "--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
 			"--listen-client-urls", clients[i], "--advertise-client-urls", clients[i], "--initial-cluster", strings.Join(members, ","),
-			"--log-level", "warn", "--unsafe-no-fsync", "--initial-cluster-token", c.Dir))
+			"--log-level", "warn", "--unsafe-no-fsync", "--initial-cluster-token", c.Dir}, c.o.EtcdFlags...)...))
 	}
 	c.endpoints = strings.Join(clients, ",")
 }

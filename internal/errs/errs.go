@@ -41,6 +41,7 @@ const (
 	NoExecutorForPlugin Reason = "executor.none_for_plugin"
 	ExecutorTimeout     Reason = "executor.timeout"
 	KafkaUnavailable    Reason = "kafka.unavailable"
+	NoReplica           Reason = "controlplane.none"
 	StoreUnavailable    Reason = "store.unavailable"
 	StoreFull           Reason = "store.full"
 	Conflict            Reason = "request.conflict"
@@ -92,6 +93,7 @@ var table = map[Reason]Codes{
 	// Kafka Connect answers 500 to a request that timed out.
 	ExecutorTimeout:    {codes.Unavailable, 500},
 	KafkaUnavailable:   {codes.Unavailable, 503},
+	NoReplica:          {codes.Unavailable, 503},
 	StoreUnavailable:   {codes.Unavailable, 503},
 	StoreFull:          {codes.ResourceExhausted, 503},
 	Conflict:           {codes.Aborted, 409},

@@ -31,6 +31,9 @@ func (f Files) Mutual(n Names, now time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := f.ours(n, c.RootCAs, now); err != nil {
+		return nil, err
+	}
 	c.ClientCAs, c.ClientAuth = c.RootCAs, tls.RequireAndVerifyClientCert
 	c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.load(n) }
 	return c, nil
@@ -66,11 +69,37 @@ func (f Files) Client(n Names, now time.Time) (*tls.Config, error) {
 }
 
 func (f Files) load(n Names) (*tls.Certificate, error) {
-	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	cert, err := os.ReadFile(f.Cert)
 	if err != nil {
-		return nil, fmt.Errorf("%s and %s: %w", n.Cert, n.Key, err)
+		return nil, fmt.Errorf("%s: %w", n.Cert, err)
+	}
+	key, err := os.ReadFile(f.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", n.Key, err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s with %s: %s: %w", n.Cert, f.Cert, n.Key, f.Key, err)
 	}
 	return &pair, nil
+}
+
+// ours says whether the other processes will take the certificate: every process shows it as a client.
+func (f Files) ours(n Names, authorities *x509.CertPool, now time.Time) error {
+	pair, err := f.load(n)
+	if err != nil {
+		return err
+	}
+	o := x509.VerifyOptions{Roots: authorities, Intermediates: x509.NewCertPool(), CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	for _, der := range pair.Certificate[1:] {
+		if c, err := x509.ParseCertificate(der); err == nil { // one that is no certificate leads to no authority
+			o.Intermediates.AddCert(c)
+		}
+	}
+	if _, err := pair.Leaf.Verify(o); err != nil {
+		return fmt.Errorf("%s: %s is no client's certificate from the authority of %s: %s: %w", n.Cert, f.Cert, n.CA, f.CA, err)
+	}
+	return nil
 }
 
 func valid(pair *tls.Certificate, now time.Time) error {

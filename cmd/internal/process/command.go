@@ -67,7 +67,7 @@ func Command(k Kind, c clock.Clock) *cobra.Command {
 					given[f.Name] = f.Value.String()
 				}
 			})
-			s, err := load(k.Def, file, os.Environ(), given)
+			s, err := load(k, file, os.Environ(), given)
 			if err != nil {
 				return err
 			}

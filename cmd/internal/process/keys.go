@@ -79,7 +79,7 @@ func common(admin string) func(adder) {
 
 func controlPlaneKeys(add adder) {
 	add(ClusterID, configdef.String, "sluice", configdef.NonEmptyWithoutControlChars(), "The name under which etcd keeps this cluster. Replicas of one cluster have the same.")
-	add(ReplicaID, configdef.String, "", nil, "The replica's name, its own among those that run. Without it, the Advertised address.")
+	add(ReplicaID, configdef.String, "", configdef.Func("no blanks or slashes", checkReplica), "The replica's name, its own among those that run. Without it, the Advertised address.")
 	add(GrpcListen, configdef.String, ":8082", configdef.NonEmpty(), "Where the control API and the executors' sessions are served (gRPC), host:port.")
 	add(GrpcAdvertise, configdef.String, "", nil, "Where the other replicas reach this one, host:port. Without it, what it listens on.")
 	add(EtcdEndpoints, configdef.List, "", nil, "The members of etcd, as http://host:port or https://host:port. Without it, this replica runs a member of its own in sluice.data.dir, and must be the only one.")
@@ -89,11 +89,11 @@ func controlPlaneKeys(add adder) {
 	add(EtcdUser, configdef.String, "", nil, "The user at etcd, where it wants one.")
 	add(EtcdPassword, configdef.Password, "", nil, "The user's password.")
 	add(DataDir, configdef.String, "", nil, "The directory of this replica's own etcd member. Not together with sluice.etcd.endpoints.")
-	add(SessionTTL, configdef.Long, "10000", configdef.AtLeast(1000), "How long an executor may run its units after a heartbeat that was acknowledged, in whole seconds. The same in all replicas.")
-	add(SessionMargin, configdef.Long, "5000", configdef.AtLeast(1000), "How much longer its session is kept, before another executor is given its units; in whole seconds. The same in all replicas.")
+	add(SessionTTL, configdef.Long, "10000", seconds, "How long an executor may run its units after a heartbeat that was acknowledged, in whole seconds. The same in all replicas.")
+	add(SessionMargin, configdef.Long, "5000", seconds, "How much longer its session is kept, before another executor is given its units; in whole seconds. The same in all replicas.")
 	add(FastFailover, configdef.Long, "1000", configdef.AtLeast(0), "How long an executor whose connection broke has to come back before its sinks and exactly-once sources move.")
 	add(StaticMax, configdef.Long, "3600000", configdef.AtLeast(0), "How long sinks and exactly-once sources go on without the control plane.")
-	add(ElectionTTL, configdef.Long, "2000", configdef.AtLeast(1000), "How long a leader that died leads on, in whole seconds.")
+	add(ElectionTTL, configdef.Long, "2000", seconds, "How long a leader that died leads on, in whole seconds.")
 }
 
 func gatewayKeys(add adder) {
@@ -132,6 +132,24 @@ func Addresses(list string) ([]string, error) {
 		out = append(out, net.JoinHostPort(m[2], m[3]))
 	}
 	return out, nil
+}
+
+// seconds are what etcd's leases are reckoned in.
+var seconds = configdef.Func("whole seconds in milliseconds, from 1000 on", func(name string, v *string) error {
+	if v == nil {
+		return nil
+	}
+	if n, err := strconv.ParseInt(*v, 10, 64); err == nil && (n < 1000 || n%1000 != 0) {
+		return configdef.Invalid(name, *v, "It must be whole seconds in milliseconds, at least 1000")
+	}
+	return nil
+})
+
+func checkReplica(name string, v *string) error {
+	if v != nil && strings.ContainsFunc(*v, func(r rune) bool { return r <= ' ' || r == '/' }) {
+		return configdef.Invalid(name, *v, "It must have neither blanks nor slashes")
+	}
+	return nil
 }
 
 func checkListeners(name string, v *string) error {

@@ -30,9 +30,9 @@ type Settings struct {
 	warnings []string
 }
 
-// load reads the file (none where path is empty), the environment and the flags, and checks the process's keys, and
-// that no key of Sluice's is unknown to all processes.
-func load(d *configdef.Def, path string, env []string, flags map[string]string) (Settings, error) {
+// load reads the file (none where path is empty), the environment and the flags, and checks the process's keys, the
+// worker's where it takes them, and that no key of Sluice's is unknown to all processes.
+func load(k Kind, path string, env []string, flags map[string]string) (Settings, error) {
 	var file []byte
 	if path != "" {
 		b, err := os.ReadFile(path)
@@ -48,17 +48,24 @@ func load(d *configdef.Def, path string, env []string, flags map[string]string) 
 	s := Settings{Props: p}
 	var faults []error
 	own := map[string]string{}
-	for _, k := range d.Keys() {
-		if v, ok := p.Values[k.Name]; ok {
-			own[k.Name] = v
+	for _, d := range k.Def.Keys() {
+		if v, ok := p.Values[d.Name]; ok {
+			own[d.Name] = v
 		}
 	}
-	if s.Values, err = d.Parse(own); err != nil {
-		for _, v := range d.Validate(own) {
-			for _, e := range v.Errors {
-				faults = append(faults, fmt.Errorf("%s%s", e, p.From[v.Name]))
+	if s.Values, err = k.Def.Parse(own); err != nil {
+		for _, v := range k.Def.Validate(own) {
+			if len(v.Errors) > 0 { // what comes after the first is said of the null that is left
+				faults = append(faults, fmt.Errorf("%s%s", v.Errors[0], p.From[v.Name]))
 			}
 		}
+	}
+	if k.Worker {
+		_, _, err := config.FromProps(p, AllKeys()) // what it warns of is said where the worker is made
+		if err != nil {
+			faults = append(faults, err)
+		}
+		return s, invalid(faults)
 	}
 	var strange []string
 	for _, key := range slices.Sorted(maps.Keys(p.Values)) {
@@ -73,10 +80,14 @@ func load(d *configdef.Def, path string, env []string, flags map[string]string) 
 	if len(strange) > 0 {
 		s.warnings = append(s.warnings, "These keys are known neither to Kafka Connect nor to Sluice and are ignored: "+strings.Join(strange, ", "))
 	}
-	if len(faults) > 0 {
-		return Settings{}, fmt.Errorf("%w: %w", props.ErrInvalid, errors.Join(faults...))
+	return s, invalid(faults)
+}
+
+func invalid(faults []error) error {
+	if len(faults) == 0 {
+		return nil
 	}
-	return s, nil
+	return fmt.Errorf("%w: %w", props.ErrInvalid, errors.Join(faults...))
 }
 
 // LoadREST reads the keys of the REST API, for a process that is all in one. Its other keys are not looked at.

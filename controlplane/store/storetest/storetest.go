@@ -28,6 +28,7 @@ func Run(t *testing.T, b store.Backend) {
 		"Leader_WritesNothingOnceItsGuardIsGone":         leaderGuard,
 		"Leader_OneStaleActionStopsNoOther":              staleAction,
 		"StaleEpochs_AreRefusedByTheTransaction":         staleEpoch,
+		"EpochsOfAnotherEra_AreRefused":                  otherEra,
 		"Connectors_CreateAndUpdateCompare":              connectors,
 		"Barrier_SeesWhatAnotherStoreWrote":              barrier,
 		"Snapshot_NeverChangesOnceHandedOut":             immutable,
