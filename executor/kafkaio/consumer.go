@@ -3,6 +3,7 @@ package kafkaio
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -514,7 +515,11 @@ func (c *Consumer) Leave(ctx context.Context) error {
 			}
 		}
 	}
-	return c.Close()
+	var stays error
+	if len(c.assigned) > 0 && !c.fatal {
+		stays = fmt.Errorf("leaving the group %s: its partitions were not taken back in time, and the member stays until its session times out: %w", c.cfg.Group, ErrTimeout)
+	}
+	return errors.Join(stays, c.Close())
 }
 
 // Close ends the client within ten seconds. A static member stays in the group until its session times out or
