@@ -3,6 +3,7 @@ package kafkaio
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -497,6 +498,9 @@ func (c *Consumer) match() error {
 	})
 }
 
+// leaveTick is how often a leaving consumer looks whether it is out.
+const leaveTick = 5 * time.Millisecond
+
 // Leave leaves the group, and then closes: the member is gone from it at once, a static one too. The rebalance
 // listener is called. After ctx's end it only closes.
 func (c *Consumer) Leave(ctx context.Context) error {
@@ -505,16 +509,21 @@ func (c *Consumer) Leave(ctx context.Context) error {
 	}
 	if err := c.c.Unsubscribe(); err == nil {
 		var b Batch
-		for len(c.assigned) > 0 && ctx.Err() == nil {
+		// The revocation comes first, and after it the request to leave: closed before that, a static member stays.
+		for (len(c.assigned) > 0 || member(c.rk)) && ctx.Err() == nil {
 			if c.serve() != nil || c.take(&b) != nil {
 				break
 			}
-			if len(c.assigned) > 0 {
-				c.wake.wait(ctx, 100*time.Millisecond)
+			if len(c.assigned) > 0 || member(c.rk) {
+				c.wake.wait(ctx, leaveTick)
 			}
 		}
 	}
-	return c.Close()
+	var stays error
+	if !c.fatal && member(c.rk) {
+		stays = fmt.Errorf("leaving the group %s: it took too long, and the member stays until its session times out: %w", c.cfg.Group, ErrTimeout)
+	}
+	return errors.Join(stays, c.Close())
 }
 
 // Close ends the client within ten seconds. A static member stays in the group until its session times out or

@@ -65,6 +65,8 @@ WEAK int rd_kafka_message_headers(const msg_t *m, void **h);
 WEAK int64_t rd_kafka_message_timestamp(const msg_t *m, int *type);
 WEAK void rd_kafka_message_destroy(msg_t *m);
 WEAK ssize_t rd_kafka_consume_batch_queue(void *q, int timeout_ms, msg_t **m, size_t n);
+WEAK char *rd_kafka_memberid(const void *rk);
+WEAK void rd_kafka_mem_free(void *rk, void *p);
 WEAK void *rd_kafka_queue_new(void *rk);
 WEAK void *rd_kafka_queue_get_main(void *rk);
 WEAK void *rd_kafka_queue_get_consumer(void *rk);
@@ -435,6 +437,16 @@ func nativeReports(q ptr, cur *ptr, raw []rawReport) (n int, other ptr) {
 func newMessages(n int) ptr { return C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(uintptr(0)))) }
 
 func free(p ptr) { C.free(p) }
+
+// member says whether a consumer is in its group: librdkafka forgets its member id when it asks to leave.
+func member(rk ptr) bool {
+	id := C.rd_kafka_memberid(rk)
+	if id == nil {
+		return false
+	}
+	defer C.rd_kafka_mem_free(rk, ptr(id))
+	return *id != 0
+}
 
 // nativeFetch fills b's descriptors and bytes with up to limit messages, without waiting.
 func nativeFetch(q, messages ptr, limit int, b *Batch) int {

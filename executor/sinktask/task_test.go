@@ -155,7 +155,7 @@ func tasks(client kafkaio.Client, c *collector) factory {
 		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
 		ConsumerClient: func(map[string]string) (kafkaio.Client, error) { return client, nil }, ClusterName: "x",
 		ClientID: func(string, int) string { return "" }, CommitInterval: 50 * time.Millisecond, CommitTimeout: 2 * time.Second,
-		StopTimeout: 500 * time.Millisecond, Clock: clock.Real()}}
+		StopTimeout: 20 * time.Second, Clock: clock.Real()}}
 }
 
 func spec() supervisor.Spec {
@@ -382,7 +382,9 @@ func TestTask_APutThatHangsIsLeftBehindAndCommitsNothing(t *testing.T) {
 	gate := make(chan struct{})
 	t.Cleanup(func() { close(gate) })
 	started := make(chan struct{}, 10)
-	r := begin(t, client, &collector{put: func(context.Context, int) error { started <- struct{}{}; <-gate; return nil }})
+	f := tasks(client, &collector{put: func(context.Context, int) error { started <- struct{}{}; <-gate; return nil }})
+	f.deps.StopTimeout = 500 * time.Millisecond
+	r := beginPrepared(t, f, nil)
 	<-started
 	r.task.Stop(false)
 	if err := r.stopped(); !errors.Is(err, ErrHung) {
