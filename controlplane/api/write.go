@@ -19,6 +19,9 @@ const putTries = 5
 
 // CreateConnector implements ConnectorService.
 func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateConnectorRequest) (*sluicev1.CreateConnectorResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	target := req.GetInitialState()
 	switch target {
 	case sluicev1.TargetState_TARGET_STATE_UNSPECIFIED:
@@ -41,6 +44,7 @@ func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateCo
 		return nil, err
 	}
 	value.TargetState, value.ConfigGeneration, value.RequestCreated = target, 1, true
+	value.TargetStateSet = req.GetInitialState() != sluicev1.TargetState_TARGET_STATE_UNSPECIFIED
 	c, err := s.store.CreateConnector(ctx, name, value)
 	if errors.Is(err, store.ErrExists) {
 		return s.existing(ctx, name, req.GetRequestId())
@@ -71,6 +75,9 @@ func firstInfo(c *state.Connector) *sluicev1.ConnectorInfo {
 
 // PutConnectorConfig implements ConnectorService.
 func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutConnectorConfigRequest) (*sluicev1.PutConnectorConfigResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	name, id := req.GetName(), req.GetRequestId()
 	checked, err := check(name, req.GetConfig(), id)
 	if err != nil {
@@ -183,6 +190,9 @@ func (s *Connectors) validated(ctx context.Context, c *checkedConfig, requestID 
 
 // DeleteConnector implements ConnectorService.
 func (s *Connectors) DeleteConnector(ctx context.Context, req *sluicev1.DeleteConnectorRequest) (*sluicev1.DeleteConnectorResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	err := s.store.DeleteConnector(ctx, req.GetName())
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notFound(req.GetName())

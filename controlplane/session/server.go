@@ -52,8 +52,14 @@ type Plans interface {
 	RegisterPlugins(ctx context.Context, pool string, plugins []*sluicev1.Plugin) error
 }
 
+// Mirrors is what the mirror reports.
+type Mirrors interface {
+	ConfirmMirror(ctx context.Context, e lease.Epoch, revision int64, quiet bool) (bool, error)
+}
+
 // Store is what the sessions need of it.
 type Store interface {
+	Mirrors
 	Viewer
 	Sessions
 	Reports

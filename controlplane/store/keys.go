@@ -23,6 +23,9 @@ func (k keys) assignment(u unit.ID) string  { return k.root + "assignments/" + u
 func (k keys) lapsed(u unit.ID) string      { return k.root + "lapsed/" + unitKey(u) }
 func (k keys) release(u unit.ID) string     { return k.root + "releases/" + unitKey(u) }
 func (k keys) status(u unit.ID) string      { return k.root + "status/" + unitKey(u) }
+func (k keys) deleted(name string) string   { return k.root + "deleted/" + url.PathEscape(name) }
+func (k keys) handBack() string             { return k.root + "handback" }
+func (k keys) mirrored() string             { return k.root + "mirrored" }
 func (k keys) era() string                  { return k.root + "era" }
 
 // Leader is the prefix of the election's keys.

@@ -39,6 +39,7 @@ const (
 	PlanStale           Reason = "plan.stale"
 	SessionLapsed       Reason = "session.lapsed"
 	NotHolder           Reason = "unit.not_holder"
+	HandedBack          Reason = "cluster.handed_back"
 	Internal            Reason = "internal"
 )
 
@@ -72,6 +73,7 @@ var table = map[Reason]Codes{
 	PlanStale:           {codes.FailedPrecondition, 409},
 	SessionLapsed:       {codes.FailedPrecondition, 409},
 	NotHolder:           {codes.PermissionDenied, 403},
+	HandedBack:          {codes.FailedPrecondition, 409},
 	Internal:            {codes.Internal, 500},
 }
 

@@ -51,6 +51,8 @@ func Run(t *testing.T, b store.Backend) {
 		"Sessions_OfAnEarlierLifeCanAllBeDeleted":        deleteSessions,
 		"Update_WithNothingToWriteWritesNothing":         updateNothing,
 		"Lapse_OnlyOnceTheSessionIsGone":                 lapse,
+		"Deleted_StaysUntilTheMirrorHasIt":               deletedStays,
+		"HandBack_MirroredIsOfTheMirrorsHolderAlone":     handBack,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newEnv(t, b)) })
 	}

@@ -2580,6 +2580,8 @@ type WatchMirrorResponse struct {
 	//
 	//	*WatchMirrorResponse_Status
 	//	*WatchMirrorResponse_Synced
+	//	*WatchMirrorResponse_Connector
+	//	*WatchMirrorResponse_Tasks
 	Change isWatchMirrorResponse_Change `protobuf_oneof:"change"`
 	// The etcd revision of the change.
 	Revision      int64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -2642,6 +2644,24 @@ func (x *WatchMirrorResponse) GetSynced() *MirrorSynced {
 	return nil
 }
 
+func (x *WatchMirrorResponse) GetConnector() *MirrorConnector {
+	if x != nil {
+		if x, ok := x.Change.(*WatchMirrorResponse_Connector); ok {
+			return x.Connector
+		}
+	}
+	return nil
+}
+
+func (x *WatchMirrorResponse) GetTasks() *MirrorTasks {
+	if x != nil {
+		if x, ok := x.Change.(*WatchMirrorResponse_Tasks); ok {
+			return x.Tasks
+		}
+	}
+	return nil
+}
+
 func (x *WatchMirrorResponse) GetRevision() int64 {
 	if x != nil {
 		return x.Revision
@@ -2659,13 +2679,27 @@ type WatchMirrorResponse_Status struct {
 }
 
 type WatchMirrorResponse_Synced struct {
-	// Everything that was there has been sent: what was not named may be tombstoned where Sluice deleted it.
+	// Everything that the control plane's view showed has been sent.
 	Synced *MirrorSynced `protobuf:"bytes,2,opt,name=synced,proto3,oneof"`
+}
+
+type WatchMirrorResponse_Connector struct {
+	// A connector: new, changed or deleted.
+	Connector *MirrorConnector `protobuf:"bytes,3,opt,name=connector,proto3,oneof"`
+}
+
+type WatchMirrorResponse_Tasks struct {
+	// The next tasks of the connector that was sent last.
+	Tasks *MirrorTasks `protobuf:"bytes,4,opt,name=tasks,proto3,oneof"`
 }
 
 func (*WatchMirrorResponse_Status) isWatchMirrorResponse_Change() {}
 
 func (*WatchMirrorResponse_Synced) isWatchMirrorResponse_Change() {}
+
+func (*WatchMirrorResponse_Connector) isWatchMirrorResponse_Change() {}
+
+func (*WatchMirrorResponse_Tasks) isWatchMirrorResponse_Change() {}
 
 // A state of a connector or task, for connect-status.
 type MirrorStatus struct {
@@ -2767,9 +2801,13 @@ func (x *MirrorStatus) GetVersion() string {
 	return ""
 }
 
-// The end of the state that was there.
+// The end of what a view showed.
 type MirrorSynced struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the mirror is to say so by ConfirmMirror once that is in Kafka.
+	Confirm bool `protobuf:"varint,1,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	// Whether the view showed a cluster that is handed back and quiet.
+	Quiet         bool `protobuf:"varint,2,opt,name=quiet,proto3" json:"quiet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2804,6 +2842,367 @@ func (*MirrorSynced) Descriptor() ([]byte, []int) {
 	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
 }
 
+func (x *MirrorSynced) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
+func (x *MirrorSynced) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
+}
+
+// A connector, for connect-configs.
+type MirrorConnector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it was deleted; nothing else is set then.
+	Deleted bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// Its config.
+	Config *Config `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	// Its target state; UNSPECIFIED where nobody ever asked for one: there is no record of it then.
+	TargetState TargetState `protobuf:"varint,4,opt,name=target_state,json=targetState,proto3,enum=sluice.v1.TargetState" json:"target_state,omitempty"`
+	// The key's create revision.
+	Incarnation int64 `protobuf:"varint,5,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Whether a task set follows, in MirrorTasks.
+	HasTasks bool `protobuf:"varint,6,opt,name=has_tasks,json=hasTasks,proto3" json:"has_tasks,omitempty"`
+	// How many tasks follow.
+	TaskCount int32 `protobuf:"varint,7,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
+	// Whether its tasks are an exactly-once source's: how many there are to fence is recorded.
+	FenceTasks bool `protobuf:"varint,8,opt,name=fence_tasks,json=fenceTasks,proto3" json:"fence_tasks,omitempty"`
+	// The last restart with options; absent where there was none.
+	Restart       *MirrorRestart `protobuf:"bytes,9,opt,name=restart,proto3" json:"restart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorConnector) Reset() {
+	*x = MirrorConnector{}
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorConnector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorConnector) ProtoMessage() {}
+
+func (x *MirrorConnector) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorConnector.ProtoReflect.Descriptor instead.
+func (*MirrorConnector) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *MirrorConnector) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MirrorConnector) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetConfig() *Config {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *MirrorConnector) GetTargetState() TargetState {
+	if x != nil {
+		return x.TargetState
+	}
+	return TargetState_TARGET_STATE_UNSPECIFIED
+}
+
+func (x *MirrorConnector) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *MirrorConnector) GetHasTasks() bool {
+	if x != nil {
+		return x.HasTasks
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetTaskCount() int32 {
+	if x != nil {
+		return x.TaskCount
+	}
+	return 0
+}
+
+func (x *MirrorConnector) GetFenceTasks() bool {
+	if x != nil {
+		return x.FenceTasks
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetRestart() *MirrorRestart {
+	if x != nil {
+		return x.Restart
+	}
+	return nil
+}
+
+// A restart with options (KIP-745).
+type MirrorRestart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts them in the incarnation.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Whether tasks were included.
+	IncludeTasks bool `protobuf:"varint,2,opt,name=include_tasks,json=includeTasks,proto3" json:"include_tasks,omitempty"`
+	// Whether only what was FAILED was to restart.
+	OnlyFailed    bool `protobuf:"varint,3,opt,name=only_failed,json=onlyFailed,proto3" json:"only_failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorRestart) Reset() {
+	*x = MirrorRestart{}
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorRestart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorRestart) ProtoMessage() {}
+
+func (x *MirrorRestart) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorRestart.ProtoReflect.Descriptor instead.
+func (*MirrorRestart) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *MirrorRestart) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *MirrorRestart) GetIncludeTasks() bool {
+	if x != nil {
+		return x.IncludeTasks
+	}
+	return false
+}
+
+func (x *MirrorRestart) GetOnlyFailed() bool {
+	if x != nil {
+		return x.OnlyFailed
+	}
+	return false
+}
+
+// Some of a connector's tasks, at most about 256 KiB.
+type MirrorTasks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the first.
+	First int32 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	// Their configs.
+	Tasks         []*Config `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorTasks) Reset() {
+	*x = MirrorTasks{}
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorTasks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorTasks) ProtoMessage() {}
+
+func (x *MirrorTasks) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorTasks.ProtoReflect.Descriptor instead.
+func (*MirrorTasks) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *MirrorTasks) GetFirst() int32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *MirrorTasks) GetTasks() []*Config {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+// See ConfirmMirror.
+type ConfirmMirrorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The epoch of system:mirror.
+	Epoch *Epoch `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The marker's revision.
+	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Whether the marker said quiet.
+	Quiet         bool `protobuf:"varint,4,opt,name=quiet,proto3" json:"quiet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmMirrorRequest) Reset() {
+	*x = ConfirmMirrorRequest{}
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmMirrorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmMirrorRequest) ProtoMessage() {}
+
+func (x *ConfirmMirrorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmMirrorRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmMirrorRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ConfirmMirrorRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *ConfirmMirrorRequest) GetEpoch() *Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
+func (x *ConfirmMirrorRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ConfirmMirrorRequest) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
+}
+
+// See ConfirmMirror.
+type ConfirmMirrorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmMirrorResponse) Reset() {
+	*x = ConfirmMirrorResponse{}
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmMirrorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmMirrorResponse) ProtoMessage() {}
+
+func (x *ConfirmMirrorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmMirrorResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmMirrorResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{39}
+}
+
 // See RunCommand.
 type RunCommandRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2817,7 +3216,7 @@ type RunCommandRequest struct {
 
 func (x *RunCommandRequest) Reset() {
 	*x = RunCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2829,7 +3228,7 @@ func (x *RunCommandRequest) String() string {
 func (*RunCommandRequest) ProtoMessage() {}
 
 func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2842,7 +3241,7 @@ func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandRequest.ProtoReflect.Descriptor instead.
 func (*RunCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *RunCommandRequest) GetSession() string {
@@ -2870,7 +3269,7 @@ type RunCommandResponse struct {
 
 func (x *RunCommandResponse) Reset() {
 	*x = RunCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2882,7 +3281,7 @@ func (x *RunCommandResponse) String() string {
 func (*RunCommandResponse) ProtoMessage() {}
 
 func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2895,7 +3294,7 @@ func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandResponse.ProtoReflect.Descriptor instead.
 func (*RunCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RunCommandResponse) GetResult() *CommandResult {
@@ -3079,10 +3478,12 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x17CompleteCommandResponse\"V\n" +
 	"\x12WatchMirrorRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12&\n" +
-	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xa1\x01\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\x8d\x02\n" +
 	"\x13WatchMirrorResponse\x121\n" +
 	"\x06status\x18\x01 \x01(\v2\x17.sluice.v1.MirrorStatusH\x00R\x06status\x121\n" +
-	"\x06synced\x18\x02 \x01(\v2\x17.sluice.v1.MirrorSyncedH\x00R\x06synced\x12\x1a\n" +
+	"\x06synced\x18\x02 \x01(\v2\x17.sluice.v1.MirrorSyncedH\x00R\x06synced\x12:\n" +
+	"\tconnector\x18\x03 \x01(\v2\x1a.sluice.v1.MirrorConnectorH\x00R\tconnector\x12.\n" +
+	"\x05tasks\x18\x04 \x01(\v2\x16.sluice.v1.MirrorTasksH\x00R\x05tasks\x12\x1a\n" +
 	"\brevision\x18\x0f \x01(\x03R\brevisionB\b\n" +
 	"\x06change\"\xd1\x01\n" +
 	"\fMirrorStatus\x12\x12\n" +
@@ -3094,8 +3495,36 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x06 \x01(\x03R\n" +
 	"generation\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"\x0e\n" +
-	"\fMirrorSynced\"[\n" +
+	"\aversion\x18\a \x01(\tR\aversion\">\n" +
+	"\fMirrorSynced\x12\x18\n" +
+	"\aconfirm\x18\x01 \x01(\bR\aconfirm\x12\x14\n" +
+	"\x05quiet\x18\x02 \x01(\bR\x05quiet\"\xd8\x02\n" +
+	"\x0fMirrorConnector\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\bR\adeleted\x12)\n" +
+	"\x06config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x129\n" +
+	"\ftarget_state\x18\x04 \x01(\x0e2\x16.sluice.v1.TargetStateR\vtargetState\x12 \n" +
+	"\vincarnation\x18\x05 \x01(\x03R\vincarnation\x12\x1b\n" +
+	"\thas_tasks\x18\x06 \x01(\bR\bhasTasks\x12\x1d\n" +
+	"\n" +
+	"task_count\x18\a \x01(\x05R\ttaskCount\x12\x1f\n" +
+	"\vfence_tasks\x18\b \x01(\bR\n" +
+	"fenceTasks\x122\n" +
+	"\arestart\x18\t \x01(\v2\x18.sluice.v1.MirrorRestartR\arestart\"k\n" +
+	"\rMirrorRestart\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12#\n" +
+	"\rinclude_tasks\x18\x02 \x01(\bR\fincludeTasks\x12\x1f\n" +
+	"\vonly_failed\x18\x03 \x01(\bR\n" +
+	"onlyFailed\"L\n" +
+	"\vMirrorTasks\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x05R\x05first\x12'\n" +
+	"\x05tasks\x18\x02 \x03(\v2\x11.sluice.v1.ConfigR\x05tasks\"\x8a\x01\n" +
+	"\x14ConfirmMirrorRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12&\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x14\n" +
+	"\x05quiet\x18\x04 \x01(\bR\x05quiet\"\x17\n" +
+	"\x15ConfirmMirrorResponse\"[\n" +
 	"\x11RunCommandRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12,\n" +
 	"\acommand\x18\x02 \x01(\v2\x12.sluice.v1.CommandR\acommand\"F\n" +
@@ -3109,7 +3538,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\vReleaseMode\x12\x1c\n" +
 	"\x18RELEASE_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11RELEASE_MODE_MOVE\x10\x01\x12\x16\n" +
-	"\x12RELEASE_MODE_LEAVE\x10\x022\xf2\x03\n" +
+	"\x12RELEASE_MODE_LEAVE\x10\x022\xc6\x04\n" +
 	"\x0eSessionService\x12J\n" +
 	"\tHeartbeat\x12\x1b.sluice.v1.HeartbeatRequest\x1a\x1c.sluice.v1.HeartbeatResponse(\x010\x01\x12A\n" +
 	"\x06Attach\x12\x18.sluice.v1.AttachRequest\x1a\x19.sluice.v1.AttachResponse(\x010\x01\x12X\n" +
@@ -3117,7 +3546,8 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"SubmitPlan\x12\x1c.sluice.v1.SubmitPlanRequest\x1a\x1d.sluice.v1.SubmitPlanResponse(\x01\x12Z\n" +
 	"\x0fCompleteCommand\x12!.sluice.v1.CompleteCommandRequest\x1a\".sluice.v1.CompleteCommandResponse(\x01\x12N\n" +
-	"\vWatchMirror\x12\x1d.sluice.v1.WatchMirrorRequest\x1a\x1e.sluice.v1.WatchMirrorResponse0\x012X\n" +
+	"\vWatchMirror\x12\x1d.sluice.v1.WatchMirrorRequest\x1a\x1e.sluice.v1.WatchMirrorResponse0\x01\x12R\n" +
+	"\rConfirmMirror\x12\x1f.sluice.v1.ConfirmMirrorRequest\x1a .sluice.v1.ConfirmMirrorResponse2X\n" +
 	"\vPeerService\x12I\n" +
 	"\n" +
 	"RunCommand\x12\x1c.sluice.v1.RunCommandRequest\x1a\x1d.sluice.v1.RunCommandResponseB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
@@ -3135,7 +3565,7 @@ func file_sluice_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_sluice_v1_session_proto_goTypes = []any{
 	(ReleaseOutcome)(0),             // 0: sluice.v1.ReleaseOutcome
 	(ReleaseMode)(0),                // 1: sluice.v1.ReleaseMode
@@ -3174,17 +3604,22 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*WatchMirrorResponse)(nil),     // 34: sluice.v1.WatchMirrorResponse
 	(*MirrorStatus)(nil),            // 35: sluice.v1.MirrorStatus
 	(*MirrorSynced)(nil),            // 36: sluice.v1.MirrorSynced
-	(*RunCommandRequest)(nil),       // 37: sluice.v1.RunCommandRequest
-	(*RunCommandResponse)(nil),      // 38: sluice.v1.RunCommandResponse
-	nil,                             // 39: sluice.v1.Hello.LabelsEntry
-	(*Plugin)(nil),                  // 40: sluice.v1.Plugin
-	(*Epoch)(nil),                   // 41: sluice.v1.Epoch
-	(State)(0),                      // 42: sluice.v1.State
-	(UnitClass)(0),                  // 43: sluice.v1.UnitClass
-	(*Config)(nil),                  // 44: sluice.v1.Config
-	(TargetState)(0),                // 45: sluice.v1.TargetState
-	(*ConfigInfo)(nil),              // 46: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 47: sluice.v1.ConnectorType
+	(*MirrorConnector)(nil),         // 37: sluice.v1.MirrorConnector
+	(*MirrorRestart)(nil),           // 38: sluice.v1.MirrorRestart
+	(*MirrorTasks)(nil),             // 39: sluice.v1.MirrorTasks
+	(*ConfirmMirrorRequest)(nil),    // 40: sluice.v1.ConfirmMirrorRequest
+	(*ConfirmMirrorResponse)(nil),   // 41: sluice.v1.ConfirmMirrorResponse
+	(*RunCommandRequest)(nil),       // 42: sluice.v1.RunCommandRequest
+	(*RunCommandResponse)(nil),      // 43: sluice.v1.RunCommandResponse
+	nil,                             // 44: sluice.v1.Hello.LabelsEntry
+	(*Plugin)(nil),                  // 45: sluice.v1.Plugin
+	(*Epoch)(nil),                   // 46: sluice.v1.Epoch
+	(State)(0),                      // 47: sluice.v1.State
+	(UnitClass)(0),                  // 48: sluice.v1.UnitClass
+	(*Config)(nil),                  // 49: sluice.v1.Config
+	(TargetState)(0),                // 50: sluice.v1.TargetState
+	(*ConfigInfo)(nil),              // 51: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 52: sluice.v1.ConnectorType
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -3193,19 +3628,19 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	10, // 3: sluice.v1.AttachRequest.fence:type_name -> sluice.v1.FenceReport
 	11, // 4: sluice.v1.AttachRequest.drain:type_name -> sluice.v1.Drain
 	12, // 5: sluice.v1.AttachRequest.prepared:type_name -> sluice.v1.Prepared
-	39, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
-	40, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
-	41, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
+	44, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
+	45, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
+	46, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
 	6,  // 9: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
 	7,  // 10: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
-	41, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
-	41, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	46, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
+	46, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
 	0,  // 13: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
 	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
-	41, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
-	42, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	41, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	41, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	46, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
+	47, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
+	46, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	46, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
 	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
 	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
 	18, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
@@ -3213,54 +3648,63 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
 	18, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
 	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	41, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	43, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	46, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	48, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
 	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	44, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	44, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	45, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
-	41, // 32: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	49, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	49, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	50, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	46, // 32: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
 	20, // 33: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
 	21, // 34: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
-	44, // 35: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	41, // 36: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	44, // 37: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	49, // 35: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	46, // 36: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	49, // 37: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
 	23, // 38: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
 	24, // 39: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
 	25, // 40: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
-	46, // 41: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	47, // 42: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	43, // 43: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	40, // 44: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	51, // 41: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	52, // 42: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	48, // 43: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	45, // 44: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
 	29, // 45: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	44, // 46: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	41, // 47: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	43, // 48: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	41, // 49: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	49, // 46: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	46, // 47: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	48, // 48: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	46, // 49: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
 	35, // 50: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
 	36, // 51: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	42, // 52: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	19, // 53: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	22, // 54: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 55: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 56: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	26, // 57: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	28, // 58: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	31, // 59: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	33, // 60: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	37, // 61: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 62: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	13, // 63: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	27, // 64: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	30, // 65: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	32, // 66: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	34, // 67: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	38, // 68: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	62, // [62:69] is the sub-list for method output_type
-	55, // [55:62] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	37, // 52: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
+	39, // 53: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
+	47, // 54: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	49, // 55: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
+	50, // 56: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
+	38, // 57: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
+	49, // 58: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
+	46, // 59: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	19, // 60: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	22, // 61: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 62: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 63: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	26, // 64: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	28, // 65: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	31, // 66: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	33, // 67: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	40, // 68: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
+	42, // 69: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 70: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 71: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	27, // 72: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	30, // 73: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	32, // 74: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	34, // 75: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	41, // 76: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
+	43, // 77: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	70, // [70:78] is the sub-list for method output_type
+	62, // [62:70] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }
@@ -3296,6 +3740,8 @@ func file_sluice_v1_session_proto_init() {
 	file_sluice_v1_session_proto_msgTypes[32].OneofWrappers = []any{
 		(*WatchMirrorResponse_Status)(nil),
 		(*WatchMirrorResponse_Synced)(nil),
+		(*WatchMirrorResponse_Connector)(nil),
+		(*WatchMirrorResponse_Tasks)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3303,7 +3749,7 @@ func file_sluice_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_session_proto_rawDesc), len(file_sluice_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   38,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
