@@ -76,5 +76,5 @@ func (a *ActiveTopics) write(parent context.Context, batch []kafkaio.Message) er
 		return err
 	}
 	defer p.Close()
-	return deliver(ctx, p, batch)
+	return p.Deliver(ctx, batch)
 }

@@ -111,7 +111,7 @@ func (w *writer) flush(parent context.Context) error {
 	if err := w.p.Begin(); err != nil {
 		return err
 	}
-	err := deliver(ctx, w.p, w.batch)
+	err := w.p.Deliver(ctx, w.batch)
 	if err == nil {
 		err = w.p.Commit(ctx)
 	}
@@ -122,30 +122,4 @@ func (w *writer) flush(parent context.Context) error {
 	}
 	w.batch, w.size = w.batch[:0], 0
 	return nil
-}
-
-// deliver produces a batch and waits for all of its reports.
-func deliver(ctx context.Context, p *kafkaio.Producer, batch []kafkaio.Message) error {
-	buf := make([]kafkaio.Report, 100)
-	var failed error
-	for left := len(batch); left > 0; {
-		n, err := p.Produce(batch)
-		if err != nil && !errors.Is(err, kafkaio.ErrQueueFull) {
-			return err
-		}
-		batch = batch[n:]
-		if n, err = p.Reports(ctx, 100*time.Millisecond, buf); err != nil {
-			return err
-		}
-		left -= n
-		for _, r := range buf[:n] {
-			if r.Err != nil && failed == nil {
-				failed = r.Err
-			}
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return failed
 }
