@@ -166,6 +166,9 @@ func TestMigrate_AWholeClusterThereAndBack(t *testing.T) {
 			t.Errorf("a state of Sluice's stays: %s %s", key, value)
 		}
 	}
+	if code, body := c.call("GET", "/v1/hand-back", nil); code != 200 || !strings.Contains(strings.ReplaceAll(body, " ", ""), `"done":true`) {
+		t.Errorf("%d %s", code, body)
+	}
 	if code, body := c.call("PUT", "/connectors/src/pause", nil); code != 409 || !strings.Contains(body, "handed back") {
 		t.Errorf("%d %s", code, body)
 	}
