@@ -227,6 +227,7 @@ func (w *world) thereAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = w.gapless()
+	first := times(t, out, "line 0000000\n") // more than once where the kill came before the worker's first commit
 	write(t, in, 60_000, 80_000)
 	java.Start()
 	java.AwaitServing()
@@ -235,12 +236,21 @@ func (w *world) thereAndBack(t *testing.T) {
 	}
 	harness.Await(t, "every line of the longer file", patient, func() bool { return distinct(out) == 80_000 })
 	harness.Await(t, "the numbers go on", patient, func() bool { return w.gapless() > before+200 })
-	// It went on from Sluice's offset, and did not begin anew.
-	b, err := os.ReadFile(out)
+	// It went on from Sluice's offsets, of source and sink, and did not begin anew.
+	if n := times(t, out, "line 0000000\n"); n != first {
+		t.Errorf("the first line came %d times, and %d times before the cluster was handed back", n, first)
+	}
+	if n := times(t, out, "line 0059999\n"); n != 1 {
+		t.Errorf("the last line before the hand-back came %d times", n)
+	}
+}
+
+// times is how often a line is in a file.
+func times(t *testing.T, path, line string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(b), "line 0000000\n"); n != 1 {
-		t.Errorf("the first line came %d times", n)
-	}
+	return strings.Count(string(b), line)
 }
