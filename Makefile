@@ -34,6 +34,10 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so.
 	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/cluster
 
+.PHONY: compat
+compat: ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back. Needs a JDK and Maven.
+	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
+
 .PHONY: chaos
 chaos: ## The story of processes that are killed, longer and in any order. KILLS=200 SEED=n.
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_SEED=$(or $(SEED),1) $(GO) test -tags integration -count=1 -timeout 5h -run Chaos -v ./integration/cluster

@@ -146,12 +146,13 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
 		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
 		Clock: x.cfg.Clock})
-	statuses := w.StatusTopic().Name
+	configs, states := w.ConfigTopic().Name, w.StatusTopic().Name
 	if w.Standalone() {
-		statuses = ""
+		configs, states = "", ""
 	}
-	copier := mirror.NewFactory(mirror.Deps{Topic: statuses, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
-		Watch: func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) }})
+	copier := mirror.NewFactory(mirror.Deps{Configs: configs, States: states, Group: w.GroupID(), Client: x.internal, Admin: x.admin, Clock: x.cfg.Clock,
+		Watch:   func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) },
+		Confirm: x.agent.ConfirmMirror})
 	alter := altering.NewFactory(x.altering())
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {
@@ -268,7 +269,7 @@ func (x *Executor) prepare(parent context.Context) error {
 	if x.cfg.Worker.Standalone() {
 		return nil
 	}
-	for _, s := range []topics.Spec{x.cfg.Worker.OffsetsTopic(), x.cfg.Worker.StatusTopic()} {
+	for _, s := range []topics.Spec{x.cfg.Worker.OffsetsTopic(), x.cfg.Worker.StatusTopic(), x.cfg.Worker.ConfigTopic()} {
 		if err := x.admin.EnsureInternalTopic(ctx, kafkaio.TopicSpec(s)); err != nil {
 			return err
 		}

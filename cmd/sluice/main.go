@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-project/sluice/cmd/sluice/cli"
 	"github.com/sluice-project/sluice/cmd/sluice/dev"
+	"github.com/sluice-project/sluice/cmd/sluice/migrate"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/version"
 )
@@ -28,6 +29,7 @@ func main() {
 	}
 	root.AddCommand(dev.Command(clock.Real()), dev.DemoCommand(clock.Real()), dev.StandaloneCommand(clock.Real()))
 	root.AddCommand(cli.Commands(clock.Real())...)
+	root.AddCommand(migrate.Command(clock.Real()))
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
 		os.Exit(1)

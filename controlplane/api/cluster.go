@@ -23,6 +23,8 @@ type ClusterStore interface {
 	Reader
 	MarkSession(ctx context.Context, id string, f func(*storev1.Session)) error
 	ForgetFence(ctx context.Context, u unit.ID) error
+	HandBack(ctx context.Context) error
+	EndHandBack(ctx context.Context) error
 }
 
 // Cluster serves ClusterService. Safe for concurrent use.

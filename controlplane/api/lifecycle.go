@@ -40,13 +40,16 @@ func (s *Connectors) StopConnector(ctx context.Context, req *sluicev1.StopConnec
 
 // target writes a target state. STOPPED empties the task set in the same transaction (DESIGN 3).
 func (s *Connectors) target(ctx context.Context, name string, target sluicev1.TargetState) error {
+	if err := s.writable(ctx); err != nil {
+		return err
+	}
 	_, err := s.store.UpdateConnector(ctx, name, func(c *state.Connector) (*storev1.Connector, error) {
 		empty := target == sluicev1.TargetState_TARGET_STATE_STOPPED
-		if c.Value.GetTargetState() == target && !(empty && c.Value.GetTaskSet().GetCount() > 0) {
+		if c.Value.GetTargetState() == target && c.Value.GetTargetStateSet() && !(empty && c.Value.GetTaskSet().GetCount() > 0) {
 			return nil, nil
 		}
 		next := proto.CloneOf(c.Value)
-		next.TargetState = target
+		next.TargetState, next.TargetStateSet = target, true
 		if empty {
 			next.StoppedTasks, next.TaskSet = max(next.GetTaskSet().GetCount(), next.GetStoppedTasks()), nil
 		}
@@ -68,6 +71,9 @@ func isTrue(s string) bool { return strings.EqualFold(s, "true") }
 // RestartConnector implements ConnectorService. A restart is a counter in the connector's value: an
 // instance that was started for a lower one is started again.
 func (s *Connectors) RestartConnector(ctx context.Context, req *sluicev1.RestartConnectorRequest) (*sluicev1.RestartConnectorResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	name := req.GetName()
 	includeTasks, onlyFailed := isTrue(req.GetIncludeTasks()), isTrue(req.GetOnlyFailed())
 	if !includeTasks && !onlyFailed {
@@ -97,7 +103,13 @@ func (s *Connectors) RestartConnector(ctx context.Context, req *sluicev1.Restart
 		if plan = connectorStatus(view, c); plan == nil {
 			return nil, errs.New(errs.StatusNotFound, "Status for connector %s not found", name)
 		}
-		return restart(c.Value, plan, includeTasks, onlyFailed), nil
+		next := restart(c.Value, plan, includeTasks, onlyFailed)
+		if next == nil {
+			next = proto.CloneOf(c.Value)
+		}
+		// Kafka Connect records that it was asked, whatever came of it (KIP-745).
+		next.RestartRequest = &storev1.RestartRequest{Count: c.Value.GetRestartRequest().GetCount() + 1, IncludeTasks: includeTasks, OnlyFailed: onlyFailed}
+		return next, nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, unknown(name)
@@ -152,6 +164,9 @@ func countTask(v *storev1.Connector, n int32) {
 
 // RestartTask implements ConnectorService.
 func (s *Connectors) RestartTask(ctx context.Context, req *sluicev1.RestartTaskRequest) (*sluicev1.RestartTaskResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	name, n := req.GetName(), req.GetTask()
 	_, err := s.store.UpdateConnector(ctx, name, func(c *state.Connector) (*storev1.Connector, error) {
 		if n < 0 || n >= c.Value.GetTaskSet().GetCount() {

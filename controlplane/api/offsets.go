@@ -42,6 +42,9 @@ func (s *Connectors) GetConnectorOffsets(ctx context.Context, req *sluicev1.GetC
 
 // AlterConnectorOffsets implements ConnectorService.
 func (s *Connectors) AlterConnectorOffsets(ctx context.Context, req *sluicev1.AlterConnectorOffsetsRequest) (*sluicev1.AlterConnectorOffsetsResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	if len(req.GetOffsets()) == 0 {
 		return nil, errs.New(errs.OffsetsInvalid, "Partitions / offsets need to be provided for an alter offsets request")
 	}
@@ -54,6 +57,9 @@ func (s *Connectors) AlterConnectorOffsets(ctx context.Context, req *sluicev1.Al
 
 // ResetConnectorOffsets implements ConnectorService.
 func (s *Connectors) ResetConnectorOffsets(ctx context.Context, req *sluicev1.ResetConnectorOffsetsRequest) (*sluicev1.ResetConnectorOffsetsResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	message, err := s.alter(ctx, req.GetName(), req.GetRequestId(), &storev1.Offsets{ForgetAll: true})
 	if err != nil {
 		return nil, err
@@ -202,6 +208,9 @@ func (s *Connectors) GetConnectorTopics(ctx context.Context, req *sluicev1.GetCo
 
 // ResetConnectorTopics implements ConnectorService.
 func (s *Connectors) ResetConnectorTopics(ctx context.Context, req *sluicev1.ResetConnectorTopicsRequest) (*sluicev1.ResetConnectorTopicsResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	if _, err := s.validator.Topics(ctx, poolOr(fresh(ctx, s.store).Connectors[req.GetName()]), req.GetName(), true); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ var errMoved = errors.New("api: the config has changed meanwhile")
 // PatchConnectorConfig implements ConnectorService (KIP-477). Whether there is such a connector comes before everything
 // else. The name in the config is neither checked nor put in: what validation says of the merged config counts.
 func (s *Connectors) PatchConnectorConfig(ctx context.Context, req *sluicev1.PatchConnectorConfigRequest) (*sluicev1.PatchConnectorConfigResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	name, id := req.GetName(), req.GetRequestId()
 	if len(id) > maxRequestID {
 		return nil, errs.New(errs.RequestMalformed, "request_id: it has %d bytes: at most %d", len(id), maxRequestID)

@@ -24,6 +24,9 @@ const planTimeout = 500 * time.Millisecond
 
 // CreateConnector implements ConnectorService.
 func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateConnectorRequest) (*sluicev1.CreateConnectorResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	target := req.GetInitialState()
 	switch target {
 	case sluicev1.TargetState_TARGET_STATE_UNSPECIFIED:
@@ -46,6 +49,7 @@ func (s *Connectors) CreateConnector(ctx context.Context, req *sluicev1.CreateCo
 		return nil, err
 	}
 	value.TargetState, value.ConfigGeneration, value.RequestCreated, value.CreateId = target, 1, true, req.GetRequestId()
+	value.TargetStateSet = req.GetInitialState() != sluicev1.TargetState_TARGET_STATE_UNSPECIFIED
 	c, err := s.store.CreateConnector(ctx, name, value)
 	if errors.Is(err, store.ErrExists) {
 		return s.existing(ctx, name, req.GetRequestId())
@@ -76,6 +80,9 @@ func firstInfo(c *state.Connector) *sluicev1.ConnectorInfo {
 
 // PutConnectorConfig implements ConnectorService.
 func (s *Connectors) PutConnectorConfig(ctx context.Context, req *sluicev1.PutConnectorConfigRequest) (*sluicev1.PutConnectorConfigResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	name, id := req.GetName(), req.GetRequestId()
 	checked, err := check(name, req.GetConfig(), id)
 	if err != nil {
@@ -238,6 +245,9 @@ func (s *Connectors) validated(ctx context.Context, c *checkedConfig, requestID 
 
 // DeleteConnector implements ConnectorService.
 func (s *Connectors) DeleteConnector(ctx context.Context, req *sluicev1.DeleteConnectorRequest) (*sluicev1.DeleteConnectorResponse, error) {
+	if err := s.writable(ctx); err != nil {
+		return nil, err
+	}
 	err := s.store.DeleteConnector(ctx, req.GetName())
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notFound(req.GetName())

@@ -31,8 +31,8 @@ func (p *planner) alterations() {
 		if late || c == nil || c.Incarnation != o.Value.GetIncarnation() || o.Value.GetResult() != nil {
 			continue
 		}
-		// What has begun is ended also where the connector was resumed meanwhile: its tasks wait.
-		if c.Value.GetTargetState() != sluicev1.TargetState_TARGET_STATE_STOPPED && !held {
+		// What has begun is ended also where the connector was resumed meanwhile, or the cluster handed back: they wait.
+		if (c.Value.GetTargetState() != sluicev1.TargetState_TARGET_STATE_STOPPED || p.snap.HandBack != nil) && !held {
 			continue
 		}
 		p.want[u] = want{

@@ -111,18 +111,18 @@ func (p *planner) again(t time.Time) {
 
 func (p *planner) do(a state.Action) { p.out.Actions = append(p.out.Actions, a) }
 
-func sorted[V any](m map[unit.ID]V) []unit.ID {
-	return slices.SortedFunc(maps.Keys(m), unit.Compare)
-}
-
 // wants lists the units that should be held.
 func (p *planner) wants() {
 	add := func(w want) {
 		p.want[w.unit] = w
 		p.order = append(p.order, w.unit)
 	}
-	if len(p.snap.Connectors) > 0 || len(p.snap.Sessions) > 0 {
+	// A cluster that is handed back wants nothing but its mirror, and that no more once Kafka has everything.
+	if (len(p.snap.Connectors) > 0 || len(p.snap.Sessions) > 0) && !p.snap.MirroredAll() {
 		add(want{unit: unit.Mirror, class: sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE})
+	}
+	if p.snap.HandBack != nil {
+		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.snap.Connectors)) {
 		c := p.snap.Connectors[name]
@@ -168,7 +168,7 @@ func (p *planner) block(u unit.ID, incarnation int64, why string) {
 
 // releases consumes what holders have released.
 func (p *planner) releases() {
-	for _, u := range sorted(p.snap.Releases) {
+	for _, u := range unit.Sorted(p.snap.Releases) {
 		r, a := p.snap.Releases[u], p.snap.Assignments[u]
 		act := state.ConsumeRelease{Unit: u, ReleaseMod: r.ModRevision}
 		if a != nil && a.Epoch == r.Epoch {
@@ -198,7 +198,7 @@ func (p *planner) lapsedValue(a *state.Assignment) *storev1.Lapsed {
 
 // assignments asks for releases and has the units of gone sessions settle or lapse.
 func (p *planner) assignments() {
-	for _, u := range sorted(p.snap.Assignments) {
+	for _, u := range unit.Sorted(p.snap.Assignments) {
 		a := p.snap.Assignments[u]
 		w, wanted := p.want[u]
 		fits := wanted && w.fits(a.Value.GetIncarnation(), a.Value.GetFingerprint())
@@ -255,7 +255,7 @@ func (p *planner) gone(a *state.Assignment) {
 
 // lapsed finds what is quiet, and the fences that are owed. Exclusive units are quiet by their lapse.
 func (p *planner) lapsed() {
-	for _, u := range sorted(p.snap.Lapsed) {
+	for _, u := range unit.Sorted(p.snap.Lapsed) {
 		l := p.snap.Lapsed[u]
 		w, wanted := p.want[u]
 		follows := wanted && w.fits(l.Value.GetIncarnation(), l.Value.GetFingerprint())
@@ -355,7 +355,7 @@ func (p *planner) grants() {
 
 // statuses reports UNASSIGNED for lapsed holders and deletes what is reported of units that are no more.
 func (p *planner) statuses() {
-	for _, u := range sorted(p.snap.Statuses) {
+	for _, u := range unit.Sorted(p.snap.Statuses) {
 		s := p.snap.Statuses[u]
 		_, wanted := p.want[u]
 		held := p.snap.Assignments[u] != nil

@@ -10,10 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/controlplane/store"
-	"github.com/sluice-project/sluice/internal/unit"
-	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -208,61 +205,5 @@ func TestRegisterPlugins_WantsALiveSessionOfThePool(t *testing.T) {
 	}
 	if _, err := r.client.RegisterPlugins(ctx(t), &sluicev1.RegisterPluginsRequest{Session: "s1", Pool: "default", Plugins: good}); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestWatchMirror_SendsWhatIsThereThenAMarkerThenChangesInOrder(t *testing.T) {
-	st := newFakeStore()
-	r := newReplica(t, "r1", st)
-	put := func(u unit.ID, s sluicev1.State) {
-		st.change(func(v *state.Snapshot, rev int64) {
-			v.Statuses[u] = &state.Status{Unit: u, ModRevision: rev, Value: &storev1.Status{State: s, Executor: "x", Epoch: &sluicev1.Epoch{Revision: 7}}}
-		})
-	}
-	for i := range 5 {
-		put(unit.Task("a", 4-i), sluicev1.State_STATE_RUNNING)
-	}
-	put(unit.Offsets("a"), sluicev1.State_STATE_RUNNING)
-	e := st.assign(unit.Mirror, "s1", "x1:1", nil)
-	denied, err := r.client.WatchMirror(ctx(t), &sluicev1.WatchMirrorRequest{Session: "s1", Epoch: &sluicev1.Epoch{Revision: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := denied.Recv(); status.Code(err) != codes.PermissionDenied {
-		t.Errorf("another epoch: %v", err)
-	}
-	w, err := r.client.WatchMirror(ctx(t), &sluicev1.WatchMirrorRequest{Session: "s1", Epoch: &sluicev1.Epoch{Revision: e.Revision}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := func() *sluicev1.WatchMirrorResponse {
-		m, err := w.Recv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	last := int64(0)
-	for i := range 5 {
-		m := next()
-		if m.GetStatus().GetUnit() != unit.Task("a", 4-i).String() || m.GetRevision() <= last || m.GetStatus().GetGeneration() != 7 {
-			t.Errorf("status %d: %v", i, m)
-		}
-		last = m.GetRevision()
-	}
-	if next().GetSynced() == nil {
-		t.Error("want the marker")
-	}
-	put(unit.Task("a", 1), sluicev1.State_STATE_FAILED)
-	if m := next(); m.GetStatus().GetState() != sluicev1.State_STATE_FAILED || m.GetRevision() <= last {
-		t.Errorf("%v", m)
-	}
-	st.change(func(v *state.Snapshot, _ int64) { delete(v.Statuses, unit.Task("a", 2)) })
-	if m := next(); !m.GetStatus().GetDeleted() || m.GetStatus().GetUnit() != "task:a/2" {
-		t.Errorf("%v", m)
-	}
-	st.change(func(v *state.Snapshot, _ int64) { delete(v.Assignments, unit.Mirror) })
-	if _, err := w.Recv(); status.Code(err) != codes.PermissionDenied {
-		t.Errorf("the watch must end with the assignment: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -33,13 +34,21 @@ type fakeStore struct {
 	plans    []store.Plan
 	planErr  error
 	plugins  map[string][]*sluicev1.Plugin
+	confirms []string
+}
+
+func (f *fakeStore) ConfirmMirror(_ context.Context, e lease.Epoch, revision int64, quiet bool) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.confirms = append(f.confirms, fmt.Sprintf("%s %d %t", e, revision, quiet))
+	return true, f.down
 }
 
 func newFakeStore() *fakeStore {
 	return &fakeStore{
 		view: &state.Snapshot{
 			Revision: 100, Connectors: map[string]*state.Connector{}, Assignments: map[unit.ID]*state.Assignment{},
-			Sessions: map[string]*state.Session{}, Statuses: map[unit.ID]*state.Status{}, Replicas: map[string]*state.Replica{},
+			Sessions: map[string]*state.Session{}, Statuses: map[unit.ID]*state.Status{}, Replicas: map[string]*state.Replica{}, Deleted: map[string]*state.Deleted{},
 		},
 		subs: map[chan struct{}]struct{}{}, leases: map[int64]bool{}, sets: map[string]*store.TaskSet{}, plugins: map[string][]*sluicev1.Plugin{},
 	}
@@ -56,7 +65,7 @@ func (f *fakeStore) changeLocked(edit func(s *state.Snapshot, rev int64)) {
 	s := *f.view
 	s.Revision++
 	s.Connectors, s.Assignments, s.Sessions = maps.Clone(s.Connectors), maps.Clone(s.Assignments), maps.Clone(s.Sessions)
-	s.Statuses, s.Replicas = maps.Clone(s.Statuses), maps.Clone(s.Replicas)
+	s.Statuses, s.Replicas, s.Deleted = maps.Clone(s.Statuses), maps.Clone(s.Replicas), maps.Clone(s.Deleted)
 	edit(&s, s.Revision)
 	f.view = &s
 	for ch := range f.subs {

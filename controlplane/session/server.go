@@ -53,8 +53,14 @@ type Plans interface {
 	CompleteOffsets(ctx context.Context, connector string, e lease.Epoch, id string, r *sluicev1.OffsetsResult) error
 }
 
+// Mirrors is what the mirror reports.
+type Mirrors interface {
+	ConfirmMirror(ctx context.Context, e lease.Epoch, revision int64, quiet bool) (bool, error)
+}
+
 // Store is what the sessions need of it.
 type Store interface {
+	Mirrors
 	Viewer
 	Sessions
 	Reports

@@ -79,6 +79,27 @@ type Replica struct {
 	Value *storev1.Replica
 }
 
+// Deleted is deleted/<name>: a deletion that connect-configs does not have yet.
+type Deleted struct {
+	Name        string
+	ModRevision int64
+	Value       *storev1.Deleted
+}
+
+// HandBack is handback.
+type HandBack struct {
+	ModRevision int64
+	Value       *storev1.HandBack
+}
+
+// Since is when it began, unix ms; 0 for nil.
+func (h *HandBack) Since() int64 {
+	if h == nil {
+		return 0
+	}
+	return h.Value.GetSinceMs()
+}
+
 // Snapshot is the cluster as of one revision. Task sets are not in it: they are read on demand.
 type Snapshot struct {
 	Revision int64
@@ -97,6 +118,11 @@ type Snapshot struct {
 	Replicas    map[string]*Replica
 	// LogLevels are loglevels; nil where none was ever set.
 	LogLevels *storev1.LogLevels
+	Deleted     map[string]*Deleted
+	// HandBack is nil where the cluster is not handed back to Kafka Connect.
+	HandBack *HandBack
+	// Mirrored is the revision up to which the mirror of a handed-back cluster is whole; 0 where there is none.
+	Mirrored int64
 }
 
 // Busy says, for people, why a connector is not quiet (DESIGN 4.9): which of its tasks is held by whom; empty
@@ -118,6 +144,39 @@ func (s *Snapshot) Busy(connector string) string {
 		say(u, "the release of %s has not been taken yet", u)
 	}
 	return why
+}
+
+// Quiet says whether the cluster is handed back and nobody of it acts any more, but for the mirror: no unit is held or
+// lapsed, and nothing is reported.
+func (s *Snapshot) Quiet() bool {
+	if s.HandBack == nil || len(s.Lapsed) > 0 {
+		return false
+	}
+	for u := range s.Statuses {
+		if u != unit.Mirror {
+			return false
+		}
+	}
+	for u := range s.Assignments {
+		if u != unit.Mirror {
+			return false
+		}
+	}
+	return true
+}
+
+// MirroredAll says whether a handed-back cluster is quiet and Kafka has everything of it: the mirror has said so of a
+// view that was quiet, and no connector was written since.
+func (s *Snapshot) MirroredAll() bool {
+	if !s.Quiet() || s.Mirrored < s.HandBack.ModRevision || len(s.Deleted) > 0 {
+		return false
+	}
+	for _, c := range s.Connectors {
+		if c.ModRevision > s.Mirrored {
+			return false
+		}
+	}
+	return true
 }
 
 // FingerprintSize is the length of a task's fingerprint in bytes.

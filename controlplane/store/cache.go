@@ -85,6 +85,34 @@ func (b *builder) apply(e Event) error {
 		return set(b, kind, &b.snap.Replicas, id, e, &storev1.Replica{}, func(v *storev1.Replica) *state.Replica {
 			return &state.Replica{ID: id, Value: v}
 		})
+	case "deleted":
+		name, err := url.PathUnescape(rest)
+		if err != nil {
+			return fmt.Errorf("store: %s: %w", e.Key, err)
+		}
+		return set(b, kind, &b.snap.Deleted, name, e, &storev1.Deleted{}, func(v *storev1.Deleted) *state.Deleted {
+			return &state.Deleted{Name: name, ModRevision: e.ModRevision, Value: v}
+		})
+	case "handback":
+		b.snap.HandBack = nil
+		if !e.Deleted {
+			v, err := decode(e.KV, &storev1.HandBack{})
+			if err != nil {
+				return err
+			}
+			b.snap.HandBack = &state.HandBack{ModRevision: e.ModRevision, Value: v}
+		}
+		return nil
+	case "mirrored":
+		b.snap.Mirrored = 0
+		if !e.Deleted {
+			v, err := decode(e.KV, &storev1.Mirrored{})
+			if err != nil {
+				return err
+			}
+			b.snap.Mirrored = v.GetRevision()
+		}
+		return nil
 	case "era":
 		b.snap.Era = 0
 		if !e.Deleted {

@@ -95,8 +95,8 @@ func (s *Store) UpdateConnector(ctx context.Context, name string, f func(*state.
 	return nil, fmt.Errorf("%w: connector %s", ErrConflict, name)
 }
 
-// DeleteConnector deletes a connector. Its units stop and its status goes afterwards. ErrNotFound
-// where there is none.
+// DeleteConnector deletes a connector and leaves deleted/<name> for the mirror. Its units stop and its status goes
+// afterwards. ErrNotFound where there is none.
 func (s *Store) DeleteConnector(ctx context.Context, name string) error {
 	key := s.keys.connector(name)
 	for range tries {
@@ -104,7 +104,11 @@ func (s *Store) DeleteConnector(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		ok, _, err := s.write(ctx, []Compare{{key, ModRevision, c.ModRevision}}, Op{Key: key, Delete: true})
+		mark, err := put(s.keys.deleted(name), &storev1.Deleted{Incarnation: c.Incarnation}, 0)
+		if err != nil {
+			return err
+		}
+		ok, _, err := s.write(ctx, []Compare{{key, ModRevision, c.ModRevision}}, Op{Key: key, Delete: true}, mark)
 		if err != nil || ok {
 			return err
 		}

@@ -25,6 +25,9 @@ func (k keys) lapsed(u unit.ID) string      { return k.root + "lapsed/" + unitKe
 func (k keys) release(u unit.ID) string     { return k.root + "releases/" + unitKey(u) }
 func (k keys) status(u unit.ID) string      { return k.root + "status/" + unitKey(u) }
 func (k keys) offsets(name string) string   { return k.root + "offsets/" + url.PathEscape(name) }
+func (k keys) deleted(name string) string   { return k.root + "deleted/" + url.PathEscape(name) }
+func (k keys) handBack() string             { return k.root + "handback" }
+func (k keys) mirrored() string             { return k.root + "mirrored" }
 func (k keys) era() string                  { return k.root + "era" }
 func (k keys) logLevels() string            { return k.root + "loglevels" }
 

@@ -90,7 +90,7 @@ func (s *Store) list(ctx context.Context) error {
 		return err
 	}
 	b := newBuilder(s.keys, &state.Snapshot{
-		Connectors: map[string]*state.Connector{}, Assignments: nil, Sessions: map[string]*state.Session{}, Replicas: map[string]*state.Replica{},
+		Connectors: map[string]*state.Connector{}, Deleted: map[string]*state.Deleted{}, Assignments: nil, Sessions: map[string]*state.Session{}, Replicas: map[string]*state.Replica{},
 	})
 	// The era comes first: epochs are made of it.
 	for _, kv := range kvs {

@@ -466,7 +466,7 @@ func (a *Agent) complete(ctx context.Context, session, id string, res *sluicev1.
 	return err
 }
 
-// WatchMirror follows the states, for the holder of system:mirror.
+// WatchMirror follows connectors and their states, for the holder of system:mirror.
 func (a *Agent) WatchMirror(ctx context.Context, e lease.Epoch) (grpc.ServerStreamingClient[sluicev1.WatchMirrorResponse], error) {
 	id, _ := a.Session()
 	return a.client.WatchMirror(ctx, &sluicev1.WatchMirrorRequest{Session: id, Epoch: epochTo(e)})
@@ -476,6 +476,13 @@ func (a *Agent) WatchMirror(ctx context.Context, e lease.Epoch) (grpc.ServerStre
 func (a *Agent) CompleteOffsets(ctx context.Context, connector string, e lease.Epoch, id string, r *sluicev1.OffsetsResult) error {
 	session, _ := a.Session()
 	_, err := a.client.CompleteOffsets(ctx, &sluicev1.CompleteOffsetsRequest{Session: session, Connector: connector, Epoch: epochTo(e), Id: id, Result: r})
+	return err
+}
+
+// ConfirmMirror says that Kafka has everything up to a marker of WatchMirror.
+func (a *Agent) ConfirmMirror(ctx context.Context, e lease.Epoch, revision int64, quiet bool) error {
+	id, _ := a.Session()
+	_, err := a.client.ConfirmMirror(ctx, &sluicev1.ConfirmMirrorRequest{Session: id, Epoch: epochTo(e), Revision: revision, Quiet: quiet})
 	return err
 }
 

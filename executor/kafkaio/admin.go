@@ -226,7 +226,7 @@ func splitList(v string) []string {
 	return out
 }
 
-// GroupMembers is the number of members of a consumer group; 0 where there is no such group.
+// GroupMembers is the number of members of a group of any protocol; 0 where there is no such group.
 func (a *Admin) GroupMembers(ctx context.Context, group string) (n int, err error) {
 	if group == "" { // librdkafka 2.11 would end the process
 		return 0, fmt.Errorf("describing a group: %w: the group has no name", ErrConfig)
@@ -237,12 +237,20 @@ func (a *Admin) GroupMembers(ctx context.Context, group string) (n int, err erro
 			return err
 		}
 		for _, g := range res.ConsumerGroupDescriptions {
-			if c := g.Error.Code(); c == kafka.ErrGroupIDNotFound {
-				continue
-			} else if c != kafka.ErrNoError {
+			switch c := g.Error.Code(); c {
+			case kafka.ErrNoError:
+				n += len(g.Members)
+			case kafka.ErrGroupIDNotFound:
+			case kafka.ErrInvalidArg:
+				// It is none of consumers, as that of Kafka Connect's workers. The other way asks every broker, and is
+				// for that not the first: one that is down makes it fail unless the group was found.
+				var code int32
+				if n, code = groupMembers(a.rk, group, millis(ctx)); code != 0 {
+					return codeError(code)
+				}
+			default:
 				return g.Error
 			}
-			n += len(g.Members)
 		}
 		return nil
 	})

@@ -49,6 +49,17 @@ enum { OP_DELETE_OFFSETS = 8, TIMED_OUT = -185 };
 enum { V_RKT = 2, V_PARTITION, V_VALUE, V_KEY, V_OPAQUE, V_MSGFLAGS, V_TIMESTAMP, V_HEADER, V_HEADERS };
 enum { F_COPY = 2, F_PARTITION = 8, QUEUE_FULL = -184, EVENT_DR = 1, EVENT_LOG = 4 };
 
+typedef struct {
+	struct { int32_t id; char *host; int port; } broker;
+	char *group;
+	int err;
+	char *state, *protocol_type, *protocol;
+	void *members;
+	int member_cnt;
+} group_t;
+typedef struct { group_t *groups; int cnt; } groups_t;
+WEAK int rd_kafka_list_groups(void *rk, const char *group, const groups_t **list, int timeout_ms);
+WEAK void rd_kafka_group_list_destroy(const groups_t *list);
 WEAK void *rd_kafka_topic_new(void *rk, const char *name, void *conf);
 WEAK void rd_kafka_topic_destroy(void *rkt);
 WEAK const char *rd_kafka_topic_name(const void *rkt);
@@ -340,6 +351,21 @@ static void queue_wake(void *q, int fd) { rd_kafka_queue_io_event_enable(q, fd, 
 static void queue_quiet(void *q) { rd_kafka_queue_io_event_enable(q, -1, NULL, 0); }
 static void destroy_now(void *rk) { rd_kafka_destroy_flags(rk, 8); } // 8: without leaving the group
 static int log_queue(void *rk, void *q) { return rd_kafka_set_log_queue(rk, q); }
+
+// group_members counts the members of a group of any protocol. Where it was found, what other brokers say is no matter.
+static int group_members(void *rk, const char *group, int timeout_ms, int *members) {
+	const groups_t *list = NULL;
+	int err = rd_kafka_list_groups(rk, group, &list, timeout_ms);
+	*members = 0;
+	if (!list) return err;
+	for (int i = 0; i < list->cnt; i++) {
+		if (strcmp(list->groups[i].group, group)) continue;
+		*members = list->groups[i].member_cnt;
+		err = list->groups[i].err;
+	}
+	rd_kafka_group_list_destroy(list);
+	return err;
+}
 */
 import "C"
 
@@ -384,6 +410,15 @@ func newTopic(rk ptr, name string) ptr {
 	c := C.CString(name)
 	defer C.free(ptr(c))
 	return C.topic_new(rk, c)
+}
+
+// groupMembers counts the members of a group; code is librdkafka's.
+func groupMembers(rk ptr, group string, timeoutMS int) (n int, code int32) {
+	c := C.CString(group)
+	defer C.free(ptr(c))
+	var members C.int
+	code = int32(C.group_members(rk, c, C.int(timeoutMS), &members))
+	return int(members), code
 }
 
 func topicDone(t ptr)          { C.topic_done(t) }

@@ -1,45 +1,54 @@
 package mirror
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/supervisor"
-	"github.com/sluice-project/sluice/executor/topics"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/logkey"
-	"github.com/sluice-project/sluice/internal/unit"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
-// ErrWrite is wrapped where a state could not be written.
-var ErrWrite = errors.New("mirror: the status topic cannot be written")
+var (
+	// ErrWrite is wrapped where Kafka did not take what was to be written.
+	ErrWrite = errors.New("mirror: the internal topics cannot be written")
+	// ErrStream is wrapped where the control plane's stream makes no sense: it is begun anew.
+	ErrStream = errors.New("mirror: the stream of changes is broken (bug)")
+	// ErrGroup says that workers of a Kafka Connect cluster are members of the group.
+	ErrGroup = errors.New("mirror: workers of a Kafka Connect cluster are members of the group: its topics are left to them")
+)
 
 const (
 	retry     = time.Second
 	groupWait = 5 * time.Second
 	writeTime = 30 * time.Second
+	// gather is how long changes are collected before they are written together.
+	gather = 20 * time.Millisecond
+	// maxBatch is about how many bytes are written in one transaction; a task set is never parted.
+	maxBatch = 1 << 20
 )
 
 // Deps is what the mirror needs.
 type Deps struct {
-	// Topic is status.storage.topic, empty where there is none (standalone mode); Group is group.id.
-	Topic, Group string
-	Client       kafkaio.Client
-	Admin        *kafkaio.Admin
-	// Watch follows the states.
+	// Configs is config.storage.topic and States status.storage.topic, empty where there are none (standalone mode);
+	// Group is group.id.
+	Configs, States, Group string
+	Client                 kafkaio.Client
+	Admin                  *kafkaio.Admin
+	// Watch follows the connectors and their states.
 	Watch func(ctx context.Context, e lease.Epoch) (Stream, error)
-	Clock clock.Clock
+	// Confirm says that Kafka has everything up to a revision.
+	Confirm func(ctx context.Context, e lease.Epoch, revision int64, quiet bool) error
+	Clock   clock.Clock
 }
 
-// Stream brings states.
+// Stream brings changes.
 type Stream interface {
 	Recv() (*sluicev1.WatchMirrorResponse, error)
 }
@@ -62,8 +71,6 @@ type instance struct {
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelFunc
-	known  map[string][]byte // what the topic has
-	seq    uint64
 }
 
 // Stop implements supervisor.Instance.
@@ -81,19 +88,29 @@ func (in *instance) SetSuspended(bool) {}
 // Run implements supervisor.Instance.
 func (in *instance) Run(context.Context) error {
 	in.env.Running()
-	if in.deps.Topic == "" {
+	if in.deps.States == "" {
 		<-in.ctx.Done()
 		return nil
 	}
+	waiting := false
 	for {
-		err := in.copy(in.ctx)
-		if in.ctx.Err() != nil {
+		err := in.life(in.ctx)
+		switch {
+		case in.ctx.Err() != nil:
 			return nil //nolint:nilerr // it was stopped
-		}
-		if errors.Is(err, kafkaio.ErrFenced) {
+		case errors.Is(err, kafkaio.ErrFenced):
 			return err
+		case errors.Is(err, ErrGroup):
+			if !waiting {
+				in.log.Warn("nothing is copied to Kafka", logkey.Err, err)
+			}
+			if waiting = true; !in.sleep(groupWait) {
+				return nil
+			}
+			continue
 		}
-		in.log.Warn("copying states to Kafka is begun anew", logkey.Err, err)
+		waiting = false
+		in.log.Warn("copying to Kafka is begun anew", logkey.Err, err)
 		if !in.sleep(retry) {
 			return nil
 		}
@@ -111,26 +128,25 @@ func (in *instance) sleep(d time.Duration) bool {
 	}
 }
 
-// copy runs one life of the copy.
-func (in *instance) copy(parent context.Context) error {
+// vacant wants a group without members.
+func (in *instance) vacant(ctx context.Context) error {
+	limit, done := context.WithTimeout(ctx, groupWait)
+	defer done()
+	n, err := in.deps.Admin.GroupMembers(limit, in.deps.Group)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d in group %q", ErrGroup, n, in.deps.Group)
+	}
+	return err
+}
+
+// life runs one life of the copy.
+func (in *instance) life(parent context.Context) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
-	for {
-		limit, done := context.WithTimeout(ctx, groupWait)
-		n, err := in.deps.Admin.GroupMembers(limit, in.deps.Group)
-		done()
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			break
-		}
-		in.log.Warn("workers of a Kafka Connect cluster are members of the group: its status topic is left to them", slog.String("group", in.deps.Group), slog.Int("members", n))
-		if !in.sleep(groupWait) {
-			return nil
-		}
+	if err := in.vacant(ctx); err != nil {
+		return err
 	}
-	p, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: in.deps.Client, TransactionalID: in.deps.Group + "-sluice-mirror",
+	p, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: in.deps.Client, TransactionalID: TransactionalID(in.deps.Group),
 		MessageTimeout: writeTime, Logger: in.log, ClientID: in.deps.Group + "-statuses"})
 	if err != nil {
 		return err
@@ -145,98 +161,25 @@ func (in *instance) copy(parent context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.known = map[string][]byte{}
-	_, err = kafkaio.ReadToEnd(ctx, in.deps.Client, in.deps.Topic, kafkaio.ReadOptions{Logger: in.log}, func(r kafkaio.Record) error {
-		if r.Value == nil {
-			delete(in.known, string(r.Key))
-		} else {
-			in.known[string(r.Key)] = bytes.Clone(r.Value)
+	w := &writer{in: in, p: p, copier: newCopier(), looked: in.deps.Clock.Boot()}
+	// The fence comes first: nothing of an earlier mirror appears after this reading.
+	for _, b := range []*book{w.copier.configs, w.copier.states} {
+		for _, isolation := range []string{"read_uncommitted", "read_committed"} {
+			if _, err := kafkaio.ReadToEnd(ctx, in.deps.Client, w.topic(b.status), kafkaio.ReadOptions{Isolation: isolation, Logger: in.log}, func(r kafkaio.Record) error {
+				b.read(r, isolation == "read_committed")
+				return nil
+			}); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	in.log.Debug("the status topic was read", slog.Int("states", len(in.known)))
+	in.log.Debug("the internal topics were read", slog.Int("configs", len(w.copier.configs.known)), slog.Int("states", len(w.copier.states.known)))
 	s, err := in.deps.Watch(ctx, in.spec.Epoch)
 	if err != nil {
 		return err
 	}
-	return in.follow(ctx, s, p)
+	return w.follow(ctx, s)
 }
 
-// follow writes what the stream brings.
-func (in *instance) follow(ctx context.Context, s Stream, p *kafkaio.Producer) error {
-	in.seq = 0
-	var batch []kafkaio.Message
-	synced := false
-	for {
-		m, err := s.Recv()
-		if err != nil {
-			return err
-		}
-		if m.GetSynced() != nil {
-			synced = true
-		}
-		if st := m.GetStatus(); st != nil {
-			if msg, ok := in.message(st); ok {
-				batch = append(batch, msg)
-			}
-		}
-		if !synced || len(batch) == 0 {
-			continue
-		}
-		if in.env.RightLeft() <= 0 {
-			return fmt.Errorf("%w: the right has ended", ErrWrite)
-		}
-		if err := in.write(ctx, p, batch); err != nil {
-			return err
-		}
-		batch = batch[:0]
-	}
-}
-
-// message is the record of a state; false where the topic has it already.
-func (in *instance) message(st *sluicev1.MirrorStatus) (kafkaio.Message, bool) {
-	u, err := unit.Parse(st.GetUnit())
-	if err != nil {
-		return kafkaio.Message{}, false
-	}
-	key := topics.StatusConnectorKey(u.Name)
-	if u.Kind == unit.KindTask {
-		key = topics.StatusTaskKey(u.Name, u.Task)
-	}
-	m := kafkaio.Message{Topic: in.deps.Topic, Partition: -1, Key: []byte(key), Timestamp: -1}
-	old, had := in.known[key]
-	if st.GetDeleted() {
-		delete(in.known, key)
-		return m, had
-	}
-	m.Value = topics.Status{State: strings.TrimPrefix(st.GetState().String(), "STATE_"), Trace: st.GetTrace(), WorkerID: st.GetWorkerId(),
-		Generation: st.GetGeneration(), Version: st.GetVersion()}.Value()
-	in.known[key] = m.Value
-	return m, !bytes.Equal(old, m.Value)
-}
-
-// write writes a batch in a transaction.
-func (in *instance) write(parent context.Context, p *kafkaio.Producer, batch []kafkaio.Message) error {
-	ctx, cancel := context.WithTimeout(parent, writeTime)
-	defer cancel()
-	if err := p.Begin(); err != nil {
-		return err
-	}
-	for i := range batch {
-		in.seq++
-		batch[i].Seq = in.seq
-	}
-	err := kafkaio.Deliver(ctx, p, batch)
-	if err == nil {
-		err = p.Commit(ctx)
-	}
-	if err != nil {
-		clean, done := context.WithTimeout(context.WithoutCancel(parent), 5*time.Second)
-		defer done()
-		return errors.Join(fmt.Errorf("%w: %w", ErrWrite, err), p.Abort(clean))
-	}
-	return nil
-}
+// TransactionalID is the mirror's, by which Kafka stops the older of two.
+func TransactionalID(group string) string { return group + "-sluice-mirror" }

@@ -20,6 +20,7 @@ const (
 	commitPrefix      = "commit-"
 	targetStatePrefix = "target-state-"
 	taskCountPrefix   = "tasks-fencing-"
+	restartPrefix     = "restart-connector-"
 )
 
 // ConnectorKey is the key of a connector's config.
@@ -38,6 +39,15 @@ func TargetStateKey(connector string) string { return targetStatePrefix + connec
 
 // TaskCountKey is the key of the number of task producers to fence (exactly-once).
 func TaskCountKey(connector string) string { return taskCountPrefix + connector }
+
+// RestartKey is the key of the last restart with options that was asked for (KIP-745).
+func RestartKey(connector string) string { return restartPrefix + connector }
+
+// RestartValue is the value of a restart record.
+func RestartValue(includeTasks, onlyFailed bool) []byte {
+	dst := strconv.AppendBool([]byte(`{"include-tasks":`), includeTasks)
+	return append(strconv.AppendBool(append(dst, `,"only-failed":`...), onlyFailed), '}')
+}
 
 // PropertiesValue is the value of a connector's or task's config, in the given order.
 func PropertiesValue(props []Property) []byte {
@@ -81,7 +91,7 @@ func TargetStateValue(state string) []byte {
 // ConfigKind is what a record of connect-configs is about.
 type ConfigKind uint8
 
-// The kinds; KindOther is what Sluice leaves alone (session keys, restarts, loggers).
+// The kinds; KindOther is what Sluice leaves alone (session keys, loggers).
 const (
 	KindOther ConfigKind = iota
 	KindConnector
@@ -89,6 +99,7 @@ const (
 	KindCommit
 	KindTargetState
 	KindTaskCount
+	KindRestart
 )
 
 // ParseConfigKey says what a key of connect-configs names. A task's number is what follows the last dash,
@@ -105,6 +116,9 @@ func ParseConfigKey(key string) (kind ConfigKind, connector string, task int) {
 	}
 	if c, ok := strings.CutPrefix(key, commitPrefix); ok {
 		return KindCommit, c, 0
+	}
+	if c, ok := strings.CutPrefix(key, restartPrefix); ok {
+		return KindRestart, c, 0
 	}
 	if c, ok := strings.CutPrefix(key, taskPrefix); ok {
 		if name, n, ok := cutTask(c); ok {

@@ -115,7 +115,7 @@ func TestConfigs_AreThoseOfTheGoldens(t *testing.T) {
 		t.Error(got)
 	}
 	for key, want := range map[string]ConfigKind{"connector-a-b": KindConnector, "task-a-b-12": KindTask, "commit-x": KindCommit, "target-state-x": KindTargetState,
-		"tasks-fencing-x": KindTaskCount, "session-key": KindOther, "restart-connector-x": KindOther, "task-x": KindOther} {
+		"tasks-fencing-x": KindTaskCount, "session-key": KindOther, "restart-connector-x": KindRestart, "task-x": KindOther} {
 		if got, _, _ := ParseConfigKey(key); got != want {
 			t.Errorf("%s: %d", key, got)
 		}

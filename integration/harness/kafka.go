@@ -29,6 +29,12 @@ type Kafka struct {
 // Jars are Kafka's, fetched once into the user's cache. root is the module's directory.
 func Jars(t testing.TB, root string) string {
 	t.Helper()
+	return fetch(t, filepath.Join(root, "integration/kafka/pom.xml"), "kafka-"+KafkaVersion)
+}
+
+// fetch has Maven copy what a pom names into a directory of the user's cache, once.
+func fetch(t testing.TB, pom, name string) string {
+	t.Helper()
 	for _, tool := range []string{"java", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%s is missing: install a JDK of at least 17 and Maven (Debian: apt-get install -y openjdk-17-jdk-headless maven)", tool)
@@ -38,14 +44,13 @@ func Jars(t testing.TB, root string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(cache, "sluice", "kafka-"+KafkaVersion)
+	dir := filepath.Join(cache, "sluice", name)
 	if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
 		return dir
 	}
-	pom := filepath.Join(root, "integration/kafka/pom.xml")
 	out, err := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir).CombinedOutput()
 	if err != nil {
-		t.Fatalf("fetching Kafka %s: %v\n%s", KafkaVersion, err, out)
+		t.Fatalf("fetching %s: %v\n%s", name, err, out)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "done"), nil, 0o600); err != nil {
 		t.Fatal(err)

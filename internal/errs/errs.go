@@ -57,6 +57,7 @@ const (
 	OffsetsTooLarge    Reason = "offsets.too_large"
 	OffsetsTimeout     Reason = "offsets.timeout"
 	TopicsDisabled     Reason = "topics.disabled"
+	HandedBack         Reason = "cluster.handed_back"
 	Internal           Reason = "internal"
 )
 
@@ -108,6 +109,7 @@ var table = map[Reason]Codes{
 	OffsetsTooLarge:    {codes.InvalidArgument, 400},
 	OffsetsTimeout:     {codes.Unavailable, 503},
 	TopicsDisabled:     {codes.PermissionDenied, 403},
+	HandedBack:         {codes.FailedPrecondition, 409},
 	Internal:           {codes.Internal, 500},
 }
 

@@ -5,6 +5,8 @@ package unit
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -144,3 +146,6 @@ func Compare(a, b ID) int {
 	}
 	return a.Task - b.Task
 }
+
+// Sorted are the units of a map, in order.
+func Sorted[V any](m map[ID]V) []ID { return slices.SortedFunc(maps.Keys(m), Compare) }

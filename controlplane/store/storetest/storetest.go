@@ -54,6 +54,8 @@ func Run(t *testing.T, b store.Backend) {
 		"Offsets_OneRequestAtATimeOfWhatWasSeen":         offsetsRequested,
 		"Offsets_AreGrantedForWhatWasSeenAlone":          offsetsGranted,
 		"Offsets_OnlyTheHolderSaysWhatTheyCameTo":        offsetsCompleted,
+		"Deleted_StaysUntilTheMirrorHasIt":               deletedStays,
+		"HandBack_MirroredIsOfTheMirrorsHolderAlone":     handBack,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newEnv(t, b)) })
 	}

@@ -893,6 +893,300 @@ func (x *AssignmentInfo) GetReleasing() bool {
 	return false
 }
 
+// See HandBack.
+type HandBackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandBackRequest) Reset() {
+	*x = HandBackRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandBackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandBackRequest) ProtoMessage() {}
+
+func (x *HandBackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandBackRequest.ProtoReflect.Descriptor instead.
+func (*HandBackRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{16}
+}
+
+// See HandBack.
+type HandBackResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandBackResponse) Reset() {
+	*x = HandBackResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandBackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandBackResponse) ProtoMessage() {}
+
+func (x *HandBackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandBackResponse.ProtoReflect.Descriptor instead.
+func (*HandBackResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{17}
+}
+
+// See GetHandBack.
+type GetHandBackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHandBackRequest) Reset() {
+	*x = GetHandBackRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHandBackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHandBackRequest) ProtoMessage() {}
+
+func (x *GetHandBackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHandBackRequest.ProtoReflect.Descriptor instead.
+func (*GetHandBackRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{18}
+}
+
+// See GetHandBack.
+type GetHandBackResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the cluster is handed back, or being so.
+	HandedBack bool `protobuf:"varint,1,opt,name=handed_back,json=handedBack,proto3" json:"handed_back,omitempty"`
+	// Since when, unix ms.
+	SinceMs int64 `protobuf:"varint,2,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	// The units that somebody still holds, as `task:orders/0`, at most 100.
+	Held []string `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"`
+	// How many there are.
+	HeldCount int32 `protobuf:"varint,4,opt,name=held_count,json=heldCount,proto3" json:"held_count,omitempty"`
+	// The units whose last holder lapsed and is not known to be gone, at most 100.
+	Lapsed []string `protobuf:"bytes,5,rep,name=lapsed,proto3" json:"lapsed,omitempty"`
+	// How many there are.
+	LapsedCount int32 `protobuf:"varint,6,opt,name=lapsed_count,json=lapsedCount,proto3" json:"lapsed_count,omitempty"`
+	// Whether connect-configs and connect-status have everything.
+	Mirrored bool `protobuf:"varint,7,opt,name=mirrored,proto3" json:"mirrored,omitempty"`
+	// Whether nothing of Sluice acts any more and all is mirrored.
+	Done          bool `protobuf:"varint,8,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHandBackResponse) Reset() {
+	*x = GetHandBackResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHandBackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHandBackResponse) ProtoMessage() {}
+
+func (x *GetHandBackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHandBackResponse.ProtoReflect.Descriptor instead.
+func (*GetHandBackResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetHandBackResponse) GetHandedBack() bool {
+	if x != nil {
+		return x.HandedBack
+	}
+	return false
+}
+
+func (x *GetHandBackResponse) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+func (x *GetHandBackResponse) GetHeld() []string {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+func (x *GetHandBackResponse) GetHeldCount() int32 {
+	if x != nil {
+		return x.HeldCount
+	}
+	return 0
+}
+
+func (x *GetHandBackResponse) GetLapsed() []string {
+	if x != nil {
+		return x.Lapsed
+	}
+	return nil
+}
+
+func (x *GetHandBackResponse) GetLapsedCount() int32 {
+	if x != nil {
+		return x.LapsedCount
+	}
+	return 0
+}
+
+func (x *GetHandBackResponse) GetMirrored() bool {
+	if x != nil {
+		return x.Mirrored
+	}
+	return false
+}
+
+func (x *GetHandBackResponse) GetDone() bool {
+	if x != nil {
+		return x.Done
+	}
+	return false
+}
+
+// See EndHandBack.
+type EndHandBackRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndHandBackRequest) Reset() {
+	*x = EndHandBackRequest{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndHandBackRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndHandBackRequest) ProtoMessage() {}
+
+func (x *EndHandBackRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndHandBackRequest.ProtoReflect.Descriptor instead.
+func (*EndHandBackRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{20}
+}
+
+// See EndHandBack.
+type EndHandBackResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndHandBackResponse) Reset() {
+	*x = EndHandBackResponse{}
+	mi := &file_sluice_v1_cluster_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndHandBackResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndHandBackResponse) ProtoMessage() {}
+
+func (x *EndHandBackResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_cluster_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndHandBackResponse.ProtoReflect.Descriptor instead.
+func (*EndHandBackResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_cluster_proto_rawDescGZIP(), []int{21}
+}
+
 var File_sluice_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_cluster_proto_rawDesc = "" +
@@ -948,7 +1242,23 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x05 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x16\n" +
 	"\x06lapsed\x18\x06 \x01(\bR\x06lapsed\x12\x1c\n" +
-	"\treleasing\x18\a \x01(\bR\treleasing2\x91\x06\n" +
+	"\treleasing\x18\a \x01(\bR\treleasing\"\x11\n" +
+	"\x0fHandBackRequest\"\x12\n" +
+	"\x10HandBackResponse\"\x14\n" +
+	"\x12GetHandBackRequest\"\xef\x01\n" +
+	"\x13GetHandBackResponse\x12\x1f\n" +
+	"\vhanded_back\x18\x01 \x01(\bR\n" +
+	"handedBack\x12\x19\n" +
+	"\bsince_ms\x18\x02 \x01(\x03R\asinceMs\x12\x12\n" +
+	"\x04held\x18\x03 \x03(\tR\x04held\x12\x1d\n" +
+	"\n" +
+	"held_count\x18\x04 \x01(\x05R\theldCount\x12\x16\n" +
+	"\x06lapsed\x18\x05 \x03(\tR\x06lapsed\x12!\n" +
+	"\flapsed_count\x18\x06 \x01(\x05R\vlapsedCount\x12\x1a\n" +
+	"\bmirrored\x18\a \x01(\bR\bmirrored\x12\x12\n" +
+	"\x04done\x18\b \x01(\bR\x04done\"\x14\n" +
+	"\x12EndHandBackRequest\"\x15\n" +
+	"\x13EndHandBackResponse2\xba\b\n" +
 	"\x0eClusterService\x12]\n" +
 	"\rGetServerInfo\x12\x1f.sluice.v1.GetServerInfoRequest\x1a .sluice.v1.GetServerInfoResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12W\n" +
 	"\tGetHealth\x12\x1b.sluice.v1.GetHealthRequest\x1a\x1c.sluice.v1.GetHealthResponse\"\x0f\x82\xd3\xe4\x93\x02\t\x12\a/health\x12i\n" +
@@ -957,7 +1267,10 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\x0eCordonExecutor\x12 .sluice.v1.CordonExecutorRequest\x1a!.sluice.v1.CordonExecutorResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/executors/{executor}/cordon\x12}\n" +
 	"\rDrainExecutor\x12\x1f.sluice.v1.DrainExecutorRequest\x1a .sluice.v1.DrainExecutorResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/executors/{executor}/drain\x12f\n" +
 	"\n" +
-	"ForgetUnit\x12\x1c.sluice.v1.ForgetUnitRequest\x1a\x1d.sluice.v1.ForgetUnitResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/units/forgetB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"ForgetUnit\x12\x1c.sluice.v1.ForgetUnitRequest\x1a\x1d.sluice.v1.ForgetUnitResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/units/forget\x12]\n" +
+	"\bHandBack\x12\x1a.sluice.v1.HandBackRequest\x1a\x1b.sluice.v1.HandBackResponse\"\x18\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/v1/hand-back\x12c\n" +
+	"\vGetHandBack\x12\x1d.sluice.v1.GetHandBackRequest\x1a\x1e.sluice.v1.GetHandBackResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/hand-back\x12c\n" +
+	"\vEndHandBack\x12\x1d.sluice.v1.EndHandBackRequest\x1a\x1e.sluice.v1.EndHandBackResponse\"\x15\x82\xd3\xe4\x93\x02\x0f*\r/v1/hand-backB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_cluster_proto_rawDescOnce sync.Once
@@ -971,7 +1284,7 @@ func file_sluice_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_cluster_proto_rawDescData
 }
 
-var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_sluice_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_sluice_v1_cluster_proto_goTypes = []any{
 	(*GetServerInfoRequest)(nil),    // 0: sluice.v1.GetServerInfoRequest
 	(*GetServerInfoResponse)(nil),   // 1: sluice.v1.GetServerInfoResponse
@@ -989,16 +1302,22 @@ var file_sluice_v1_cluster_proto_goTypes = []any{
 	(*ListAssignmentsRequest)(nil),  // 13: sluice.v1.ListAssignmentsRequest
 	(*ListAssignmentsResponse)(nil), // 14: sluice.v1.ListAssignmentsResponse
 	(*AssignmentInfo)(nil),          // 15: sluice.v1.AssignmentInfo
-	nil,                             // 16: sluice.v1.Executor.LabelsEntry
-	(*Epoch)(nil),                   // 17: sluice.v1.Epoch
-	(UnitClass)(0),                  // 18: sluice.v1.UnitClass
+	(*HandBackRequest)(nil),         // 16: sluice.v1.HandBackRequest
+	(*HandBackResponse)(nil),        // 17: sluice.v1.HandBackResponse
+	(*GetHandBackRequest)(nil),      // 18: sluice.v1.GetHandBackRequest
+	(*GetHandBackResponse)(nil),     // 19: sluice.v1.GetHandBackResponse
+	(*EndHandBackRequest)(nil),      // 20: sluice.v1.EndHandBackRequest
+	(*EndHandBackResponse)(nil),     // 21: sluice.v1.EndHandBackResponse
+	nil,                             // 22: sluice.v1.Executor.LabelsEntry
+	(*Epoch)(nil),                   // 23: sluice.v1.Epoch
+	(UnitClass)(0),                  // 24: sluice.v1.UnitClass
 }
 var file_sluice_v1_cluster_proto_depIdxs = []int32{
 	6,  // 0: sluice.v1.ListExecutorsResponse.executors:type_name -> sluice.v1.Executor
-	16, // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
+	22, // 1: sluice.v1.Executor.labels:type_name -> sluice.v1.Executor.LabelsEntry
 	15, // 2: sluice.v1.ListAssignmentsResponse.assignments:type_name -> sluice.v1.AssignmentInfo
-	17, // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
-	18, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
+	23, // 3: sluice.v1.AssignmentInfo.epoch:type_name -> sluice.v1.Epoch
+	24, // 4: sluice.v1.AssignmentInfo.class:type_name -> sluice.v1.UnitClass
 	0,  // 5: sluice.v1.ClusterService.GetServerInfo:input_type -> sluice.v1.GetServerInfoRequest
 	2,  // 6: sluice.v1.ClusterService.GetHealth:input_type -> sluice.v1.GetHealthRequest
 	4,  // 7: sluice.v1.ClusterService.ListExecutors:input_type -> sluice.v1.ListExecutorsRequest
@@ -1006,15 +1325,21 @@ var file_sluice_v1_cluster_proto_depIdxs = []int32{
 	7,  // 9: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
 	9,  // 10: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
 	11, // 11: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
-	1,  // 12: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	3,  // 13: sluice.v1.ClusterService.GetHealth:output_type -> sluice.v1.GetHealthResponse
-	5,  // 14: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
-	14, // 15: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
-	8,  // 16: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
-	10, // 17: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
-	12, // 18: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
-	12, // [12:19] is the sub-list for method output_type
-	5,  // [5:12] is the sub-list for method input_type
+	16, // 12: sluice.v1.ClusterService.HandBack:input_type -> sluice.v1.HandBackRequest
+	18, // 13: sluice.v1.ClusterService.GetHandBack:input_type -> sluice.v1.GetHandBackRequest
+	20, // 14: sluice.v1.ClusterService.EndHandBack:input_type -> sluice.v1.EndHandBackRequest
+	1,  // 15: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	3,  // 16: sluice.v1.ClusterService.GetHealth:output_type -> sluice.v1.GetHealthResponse
+	5,  // 17: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
+	14, // 18: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
+	8,  // 19: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
+	10, // 20: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
+	12, // 21: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
+	17, // 22: sluice.v1.ClusterService.HandBack:output_type -> sluice.v1.HandBackResponse
+	19, // 23: sluice.v1.ClusterService.GetHandBack:output_type -> sluice.v1.GetHandBackResponse
+	21, // 24: sluice.v1.ClusterService.EndHandBack:output_type -> sluice.v1.EndHandBackResponse
+	15, // [15:25] is the sub-list for method output_type
+	5,  // [5:15] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -1032,7 +1357,7 @@ func file_sluice_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_cluster_proto_rawDesc), len(file_sluice_v1_cluster_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

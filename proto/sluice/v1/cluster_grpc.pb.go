@@ -26,6 +26,9 @@ const (
 	ClusterService_CordonExecutor_FullMethodName  = "/sluice.v1.ClusterService/CordonExecutor"
 	ClusterService_DrainExecutor_FullMethodName   = "/sluice.v1.ClusterService/DrainExecutor"
 	ClusterService_ForgetUnit_FullMethodName      = "/sluice.v1.ClusterService/ForgetUnit"
+	ClusterService_HandBack_FullMethodName        = "/sluice.v1.ClusterService/HandBack"
+	ClusterService_GetHandBack_FullMethodName     = "/sluice.v1.ClusterService/GetHandBack"
+	ClusterService_EndHandBack_FullMethodName     = "/sluice.v1.ClusterService/EndHandBack"
 )
 
 // ClusterServiceClient is the client API for ClusterService service.
@@ -51,6 +54,13 @@ type ClusterServiceClient interface {
 	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
 	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.
 	ForgetUnit(ctx context.Context, in *ForgetUnitRequest, opts ...grpc.CallOption) (*ForgetUnitResponse, error)
+	// Hands the cluster back to Kafka Connect: from now on nothing is granted, every unit is asked for, and connectors
+	// cannot be changed. Idempotent. GetHandBack says how far it is.
+	HandBack(ctx context.Context, in *HandBackRequest, opts ...grpc.CallOption) (*HandBackResponse, error)
+	// Says how far a hand-back is.
+	GetHandBack(ctx context.Context, in *GetHandBackRequest, opts ...grpc.CallOption) (*GetHandBackResponse, error)
+	// Ends a hand-back: everything is granted again. Idempotent. Only while no Kafka Connect worker runs.
+	EndHandBack(ctx context.Context, in *EndHandBackRequest, opts ...grpc.CallOption) (*EndHandBackResponse, error)
 }
 
 type clusterServiceClient struct {
@@ -131,6 +141,36 @@ func (c *clusterServiceClient) ForgetUnit(ctx context.Context, in *ForgetUnitReq
 	return out, nil
 }
 
+func (c *clusterServiceClient) HandBack(ctx context.Context, in *HandBackRequest, opts ...grpc.CallOption) (*HandBackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HandBackResponse)
+	err := c.cc.Invoke(ctx, ClusterService_HandBack_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) GetHandBack(ctx context.Context, in *GetHandBackRequest, opts ...grpc.CallOption) (*GetHandBackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetHandBackResponse)
+	err := c.cc.Invoke(ctx, ClusterService_GetHandBack_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *clusterServiceClient) EndHandBack(ctx context.Context, in *EndHandBackRequest, opts ...grpc.CallOption) (*EndHandBackResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EndHandBackResponse)
+	err := c.cc.Invoke(ctx, ClusterService_EndHandBack_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ClusterServiceServer is the server API for ClusterService service.
 // All implementations should embed UnimplementedClusterServiceServer
 // for forward compatibility.
@@ -154,6 +194,13 @@ type ClusterServiceServer interface {
 	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
 	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.
 	ForgetUnit(context.Context, *ForgetUnitRequest) (*ForgetUnitResponse, error)
+	// Hands the cluster back to Kafka Connect: from now on nothing is granted, every unit is asked for, and connectors
+	// cannot be changed. Idempotent. GetHandBack says how far it is.
+	HandBack(context.Context, *HandBackRequest) (*HandBackResponse, error)
+	// Says how far a hand-back is.
+	GetHandBack(context.Context, *GetHandBackRequest) (*GetHandBackResponse, error)
+	// Ends a hand-back: everything is granted again. Idempotent. Only while no Kafka Connect worker runs.
+	EndHandBack(context.Context, *EndHandBackRequest) (*EndHandBackResponse, error)
 }
 
 // UnimplementedClusterServiceServer should be embedded to have
@@ -183,6 +230,15 @@ func (UnimplementedClusterServiceServer) DrainExecutor(context.Context, *DrainEx
 }
 func (UnimplementedClusterServiceServer) ForgetUnit(context.Context, *ForgetUnitRequest) (*ForgetUnitResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ForgetUnit not implemented")
+}
+func (UnimplementedClusterServiceServer) HandBack(context.Context, *HandBackRequest) (*HandBackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method HandBack not implemented")
+}
+func (UnimplementedClusterServiceServer) GetHandBack(context.Context, *GetHandBackRequest) (*GetHandBackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetHandBack not implemented")
+}
+func (UnimplementedClusterServiceServer) EndHandBack(context.Context, *EndHandBackRequest) (*EndHandBackResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method EndHandBack not implemented")
 }
 func (UnimplementedClusterServiceServer) testEmbeddedByValue() {}
 
@@ -330,6 +386,60 @@ func _ClusterService_ForgetUnit_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ClusterService_HandBack_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HandBackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).HandBack(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_HandBack_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).HandBack(ctx, req.(*HandBackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_GetHandBack_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetHandBackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).GetHandBack(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_GetHandBack_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).GetHandBack(ctx, req.(*GetHandBackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ClusterService_EndHandBack_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EndHandBackRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ClusterServiceServer).EndHandBack(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ClusterService_EndHandBack_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ClusterServiceServer).EndHandBack(ctx, req.(*EndHandBackRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ClusterService_ServiceDesc is the grpc.ServiceDesc for ClusterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -364,6 +474,18 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ForgetUnit",
 			Handler:    _ClusterService_ForgetUnit_Handler,
+		},
+		{
+			MethodName: "HandBack",
+			Handler:    _ClusterService_HandBack_Handler,
+		},
+		{
+			MethodName: "GetHandBack",
+			Handler:    _ClusterService_GetHandBack_Handler,
+		},
+		{
+			MethodName: "EndHandBack",
+			Handler:    _ClusterService_EndHandBack_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

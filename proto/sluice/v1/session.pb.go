@@ -3061,6 +3061,8 @@ type WatchMirrorResponse struct {
 	//
 	//	*WatchMirrorResponse_Status
 	//	*WatchMirrorResponse_Synced
+	//	*WatchMirrorResponse_Connector
+	//	*WatchMirrorResponse_Tasks
 	Change isWatchMirrorResponse_Change `protobuf_oneof:"change"`
 	// The etcd revision of the change.
 	Revision      int64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -3123,6 +3125,24 @@ func (x *WatchMirrorResponse) GetSynced() *MirrorSynced {
 	return nil
 }
 
+func (x *WatchMirrorResponse) GetConnector() *MirrorConnector {
+	if x != nil {
+		if x, ok := x.Change.(*WatchMirrorResponse_Connector); ok {
+			return x.Connector
+		}
+	}
+	return nil
+}
+
+func (x *WatchMirrorResponse) GetTasks() *MirrorTasks {
+	if x != nil {
+		if x, ok := x.Change.(*WatchMirrorResponse_Tasks); ok {
+			return x.Tasks
+		}
+	}
+	return nil
+}
+
 func (x *WatchMirrorResponse) GetRevision() int64 {
 	if x != nil {
 		return x.Revision
@@ -3140,13 +3160,27 @@ type WatchMirrorResponse_Status struct {
 }
 
 type WatchMirrorResponse_Synced struct {
-	// Everything that was there has been sent: what was not named may be tombstoned where Sluice deleted it.
+	// Everything that the control plane's view showed has been sent.
 	Synced *MirrorSynced `protobuf:"bytes,2,opt,name=synced,proto3,oneof"`
+}
+
+type WatchMirrorResponse_Connector struct {
+	// A connector: new, changed or deleted.
+	Connector *MirrorConnector `protobuf:"bytes,3,opt,name=connector,proto3,oneof"`
+}
+
+type WatchMirrorResponse_Tasks struct {
+	// The next tasks of the connector that was sent last.
+	Tasks *MirrorTasks `protobuf:"bytes,4,opt,name=tasks,proto3,oneof"`
 }
 
 func (*WatchMirrorResponse_Status) isWatchMirrorResponse_Change() {}
 
 func (*WatchMirrorResponse_Synced) isWatchMirrorResponse_Change() {}
+
+func (*WatchMirrorResponse_Connector) isWatchMirrorResponse_Change() {}
+
+func (*WatchMirrorResponse_Tasks) isWatchMirrorResponse_Change() {}
 
 // A state of a connector or task, for connect-status.
 type MirrorStatus struct {
@@ -3248,9 +3282,13 @@ func (x *MirrorStatus) GetVersion() string {
 	return ""
 }
 
-// The end of the state that was there.
+// The end of what a view showed.
 type MirrorSynced struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the mirror is to say so by ConfirmMirror once that is in Kafka.
+	Confirm bool `protobuf:"varint,1,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	// Whether the view showed a cluster that is handed back and quiet.
+	Quiet         bool `protobuf:"varint,2,opt,name=quiet,proto3" json:"quiet,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3285,6 +3323,367 @@ func (*MirrorSynced) Descriptor() ([]byte, []int) {
 	return file_sluice_v1_session_proto_rawDescGZIP(), []int{41}
 }
 
+func (x *MirrorSynced) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
+func (x *MirrorSynced) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
+}
+
+// A connector, for connect-configs.
+type MirrorConnector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Whether it was deleted; nothing else is set then.
+	Deleted bool `protobuf:"varint,2,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// Its config.
+	Config *Config `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
+	// Its target state; UNSPECIFIED where nobody ever asked for one: there is no record of it then.
+	TargetState TargetState `protobuf:"varint,4,opt,name=target_state,json=targetState,proto3,enum=sluice.v1.TargetState" json:"target_state,omitempty"`
+	// The key's create revision.
+	Incarnation int64 `protobuf:"varint,5,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	// Whether a task set follows, in MirrorTasks.
+	HasTasks bool `protobuf:"varint,6,opt,name=has_tasks,json=hasTasks,proto3" json:"has_tasks,omitempty"`
+	// How many tasks follow.
+	TaskCount int32 `protobuf:"varint,7,opt,name=task_count,json=taskCount,proto3" json:"task_count,omitempty"`
+	// Whether its tasks are an exactly-once source's: how many there are to fence is recorded.
+	FenceTasks bool `protobuf:"varint,8,opt,name=fence_tasks,json=fenceTasks,proto3" json:"fence_tasks,omitempty"`
+	// The last restart with options; absent where there was none.
+	Restart       *MirrorRestart `protobuf:"bytes,9,opt,name=restart,proto3" json:"restart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorConnector) Reset() {
+	*x = MirrorConnector{}
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorConnector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorConnector) ProtoMessage() {}
+
+func (x *MirrorConnector) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorConnector.ProtoReflect.Descriptor instead.
+func (*MirrorConnector) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *MirrorConnector) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MirrorConnector) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetConfig() *Config {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+func (x *MirrorConnector) GetTargetState() TargetState {
+	if x != nil {
+		return x.TargetState
+	}
+	return TargetState_TARGET_STATE_UNSPECIFIED
+}
+
+func (x *MirrorConnector) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *MirrorConnector) GetHasTasks() bool {
+	if x != nil {
+		return x.HasTasks
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetTaskCount() int32 {
+	if x != nil {
+		return x.TaskCount
+	}
+	return 0
+}
+
+func (x *MirrorConnector) GetFenceTasks() bool {
+	if x != nil {
+		return x.FenceTasks
+	}
+	return false
+}
+
+func (x *MirrorConnector) GetRestart() *MirrorRestart {
+	if x != nil {
+		return x.Restart
+	}
+	return nil
+}
+
+// A restart with options (KIP-745).
+type MirrorRestart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts them in the incarnation.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Whether tasks were included.
+	IncludeTasks bool `protobuf:"varint,2,opt,name=include_tasks,json=includeTasks,proto3" json:"include_tasks,omitempty"`
+	// Whether only what was FAILED was to restart.
+	OnlyFailed    bool `protobuf:"varint,3,opt,name=only_failed,json=onlyFailed,proto3" json:"only_failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorRestart) Reset() {
+	*x = MirrorRestart{}
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorRestart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorRestart) ProtoMessage() {}
+
+func (x *MirrorRestart) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorRestart.ProtoReflect.Descriptor instead.
+func (*MirrorRestart) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *MirrorRestart) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *MirrorRestart) GetIncludeTasks() bool {
+	if x != nil {
+		return x.IncludeTasks
+	}
+	return false
+}
+
+func (x *MirrorRestart) GetOnlyFailed() bool {
+	if x != nil {
+		return x.OnlyFailed
+	}
+	return false
+}
+
+// Some of a connector's tasks, at most about 256 KiB.
+type MirrorTasks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the first.
+	First int32 `protobuf:"varint,1,opt,name=first,proto3" json:"first,omitempty"`
+	// Their configs.
+	Tasks         []*Config `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MirrorTasks) Reset() {
+	*x = MirrorTasks{}
+	mi := &file_sluice_v1_session_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MirrorTasks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MirrorTasks) ProtoMessage() {}
+
+func (x *MirrorTasks) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MirrorTasks.ProtoReflect.Descriptor instead.
+func (*MirrorTasks) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *MirrorTasks) GetFirst() int32 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+func (x *MirrorTasks) GetTasks() []*Config {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+// See ConfirmMirror.
+type ConfirmMirrorRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The session.
+	Session string `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The epoch of system:mirror.
+	Epoch *Epoch `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// The marker's revision.
+	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Whether the marker said quiet.
+	Quiet         bool `protobuf:"varint,4,opt,name=quiet,proto3" json:"quiet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmMirrorRequest) Reset() {
+	*x = ConfirmMirrorRequest{}
+	mi := &file_sluice_v1_session_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmMirrorRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmMirrorRequest) ProtoMessage() {}
+
+func (x *ConfirmMirrorRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmMirrorRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmMirrorRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ConfirmMirrorRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *ConfirmMirrorRequest) GetEpoch() *Epoch {
+	if x != nil {
+		return x.Epoch
+	}
+	return nil
+}
+
+func (x *ConfirmMirrorRequest) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *ConfirmMirrorRequest) GetQuiet() bool {
+	if x != nil {
+		return x.Quiet
+	}
+	return false
+}
+
+// See ConfirmMirror.
+type ConfirmMirrorResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmMirrorResponse) Reset() {
+	*x = ConfirmMirrorResponse{}
+	mi := &file_sluice_v1_session_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmMirrorResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmMirrorResponse) ProtoMessage() {}
+
+func (x *ConfirmMirrorResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmMirrorResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmMirrorResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{46}
+}
+
 // See RunCommand.
 type RunCommandRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3298,7 +3697,7 @@ type RunCommandRequest struct {
 
 func (x *RunCommandRequest) Reset() {
 	*x = RunCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	mi := &file_sluice_v1_session_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3310,7 +3709,7 @@ func (x *RunCommandRequest) String() string {
 func (*RunCommandRequest) ProtoMessage() {}
 
 func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	mi := &file_sluice_v1_session_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3323,7 +3722,7 @@ func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandRequest.ProtoReflect.Descriptor instead.
 func (*RunCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{42}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RunCommandRequest) GetSession() string {
@@ -3351,7 +3750,7 @@ type RunCommandResponse struct {
 
 func (x *RunCommandResponse) Reset() {
 	*x = RunCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	mi := &file_sluice_v1_session_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3363,7 +3762,7 @@ func (x *RunCommandResponse) String() string {
 func (*RunCommandResponse) ProtoMessage() {}
 
 func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	mi := &file_sluice_v1_session_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3376,7 +3775,7 @@ func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandResponse.ProtoReflect.Descriptor instead.
 func (*RunCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{43}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RunCommandResponse) GetResult() *CommandResult {
@@ -3590,10 +3989,12 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x17CompleteOffsetsResponse\"V\n" +
 	"\x12WatchMirrorRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12&\n" +
-	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xa1\x01\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\x8d\x02\n" +
 	"\x13WatchMirrorResponse\x121\n" +
 	"\x06status\x18\x01 \x01(\v2\x17.sluice.v1.MirrorStatusH\x00R\x06status\x121\n" +
-	"\x06synced\x18\x02 \x01(\v2\x17.sluice.v1.MirrorSyncedH\x00R\x06synced\x12\x1a\n" +
+	"\x06synced\x18\x02 \x01(\v2\x17.sluice.v1.MirrorSyncedH\x00R\x06synced\x12:\n" +
+	"\tconnector\x18\x03 \x01(\v2\x1a.sluice.v1.MirrorConnectorH\x00R\tconnector\x12.\n" +
+	"\x05tasks\x18\x04 \x01(\v2\x16.sluice.v1.MirrorTasksH\x00R\x05tasks\x12\x1a\n" +
 	"\brevision\x18\x0f \x01(\x03R\brevisionB\b\n" +
 	"\x06change\"\xd1\x01\n" +
 	"\fMirrorStatus\x12\x12\n" +
@@ -3605,8 +4006,36 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x06 \x01(\x03R\n" +
 	"generation\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"\x0e\n" +
-	"\fMirrorSynced\"[\n" +
+	"\aversion\x18\a \x01(\tR\aversion\">\n" +
+	"\fMirrorSynced\x12\x18\n" +
+	"\aconfirm\x18\x01 \x01(\bR\aconfirm\x12\x14\n" +
+	"\x05quiet\x18\x02 \x01(\bR\x05quiet\"\xd8\x02\n" +
+	"\x0fMirrorConnector\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\adeleted\x18\x02 \x01(\bR\adeleted\x12)\n" +
+	"\x06config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x129\n" +
+	"\ftarget_state\x18\x04 \x01(\x0e2\x16.sluice.v1.TargetStateR\vtargetState\x12 \n" +
+	"\vincarnation\x18\x05 \x01(\x03R\vincarnation\x12\x1b\n" +
+	"\thas_tasks\x18\x06 \x01(\bR\bhasTasks\x12\x1d\n" +
+	"\n" +
+	"task_count\x18\a \x01(\x05R\ttaskCount\x12\x1f\n" +
+	"\vfence_tasks\x18\b \x01(\bR\n" +
+	"fenceTasks\x122\n" +
+	"\arestart\x18\t \x01(\v2\x18.sluice.v1.MirrorRestartR\arestart\"k\n" +
+	"\rMirrorRestart\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12#\n" +
+	"\rinclude_tasks\x18\x02 \x01(\bR\fincludeTasks\x12\x1f\n" +
+	"\vonly_failed\x18\x03 \x01(\bR\n" +
+	"onlyFailed\"L\n" +
+	"\vMirrorTasks\x12\x14\n" +
+	"\x05first\x18\x01 \x01(\x05R\x05first\x12'\n" +
+	"\x05tasks\x18\x02 \x03(\v2\x11.sluice.v1.ConfigR\x05tasks\"\x8a\x01\n" +
+	"\x14ConfirmMirrorRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12&\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x14\n" +
+	"\x05quiet\x18\x04 \x01(\bR\x05quiet\"\x17\n" +
+	"\x15ConfirmMirrorResponse\"[\n" +
 	"\x11RunCommandRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12,\n" +
 	"\acommand\x18\x02 \x01(\v2\x12.sluice.v1.CommandR\acommand\"F\n" +
@@ -3620,7 +4049,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\vReleaseMode\x12\x1c\n" +
 	"\x18RELEASE_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11RELEASE_MODE_MOVE\x10\x01\x12\x16\n" +
-	"\x12RELEASE_MODE_LEAVE\x10\x022\xcc\x04\n" +
+	"\x12RELEASE_MODE_LEAVE\x10\x022\xa0\x05\n" +
 	"\x0eSessionService\x12J\n" +
 	"\tHeartbeat\x12\x1b.sluice.v1.HeartbeatRequest\x1a\x1c.sluice.v1.HeartbeatResponse(\x010\x01\x12A\n" +
 	"\x06Attach\x12\x18.sluice.v1.AttachRequest\x1a\x19.sluice.v1.AttachResponse(\x010\x01\x12X\n" +
@@ -3629,7 +4058,8 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"SubmitPlan\x12\x1c.sluice.v1.SubmitPlanRequest\x1a\x1d.sluice.v1.SubmitPlanResponse(\x01\x12Z\n" +
 	"\x0fCompleteCommand\x12!.sluice.v1.CompleteCommandRequest\x1a\".sluice.v1.CompleteCommandResponse(\x01\x12X\n" +
 	"\x0fCompleteOffsets\x12!.sluice.v1.CompleteOffsetsRequest\x1a\".sluice.v1.CompleteOffsetsResponse\x12N\n" +
-	"\vWatchMirror\x12\x1d.sluice.v1.WatchMirrorRequest\x1a\x1e.sluice.v1.WatchMirrorResponse0\x012X\n" +
+	"\vWatchMirror\x12\x1d.sluice.v1.WatchMirrorRequest\x1a\x1e.sluice.v1.WatchMirrorResponse0\x01\x12R\n" +
+	"\rConfirmMirror\x12\x1f.sluice.v1.ConfirmMirrorRequest\x1a .sluice.v1.ConfirmMirrorResponse2X\n" +
 	"\vPeerService\x12I\n" +
 	"\n" +
 	"RunCommand\x12\x1c.sluice.v1.RunCommandRequest\x1a\x1d.sluice.v1.RunCommandResponseB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
@@ -3647,7 +4077,7 @@ func file_sluice_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
+var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_sluice_v1_session_proto_goTypes = []any{
 	(ReleaseOutcome)(0),             // 0: sluice.v1.ReleaseOutcome
 	(ReleaseMode)(0),                // 1: sluice.v1.ReleaseMode
@@ -3693,19 +4123,24 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*WatchMirrorResponse)(nil),     // 41: sluice.v1.WatchMirrorResponse
 	(*MirrorStatus)(nil),            // 42: sluice.v1.MirrorStatus
 	(*MirrorSynced)(nil),            // 43: sluice.v1.MirrorSynced
-	(*RunCommandRequest)(nil),       // 44: sluice.v1.RunCommandRequest
-	(*RunCommandResponse)(nil),      // 45: sluice.v1.RunCommandResponse
-	nil,                             // 46: sluice.v1.Hello.LabelsEntry
-	(*Plugin)(nil),                  // 47: sluice.v1.Plugin
-	(*Epoch)(nil),                   // 48: sluice.v1.Epoch
-	(State)(0),                      // 49: sluice.v1.State
-	(UnitClass)(0),                  // 50: sluice.v1.UnitClass
-	(*Config)(nil),                  // 51: sluice.v1.Config
-	(TargetState)(0),                // 52: sluice.v1.TargetState
-	(*PartitionOffset)(nil),         // 53: sluice.v1.PartitionOffset
-	(*ConfigInfo)(nil),              // 54: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 55: sluice.v1.ConnectorType
-	(*OffsetsResult)(nil),           // 56: sluice.v1.OffsetsResult
+	(*MirrorConnector)(nil),         // 44: sluice.v1.MirrorConnector
+	(*MirrorRestart)(nil),           // 45: sluice.v1.MirrorRestart
+	(*MirrorTasks)(nil),             // 46: sluice.v1.MirrorTasks
+	(*ConfirmMirrorRequest)(nil),    // 47: sluice.v1.ConfirmMirrorRequest
+	(*ConfirmMirrorResponse)(nil),   // 48: sluice.v1.ConfirmMirrorResponse
+	(*RunCommandRequest)(nil),       // 49: sluice.v1.RunCommandRequest
+	(*RunCommandResponse)(nil),      // 50: sluice.v1.RunCommandResponse
+	nil,                             // 51: sluice.v1.Hello.LabelsEntry
+	(*Plugin)(nil),                  // 52: sluice.v1.Plugin
+	(*Epoch)(nil),                   // 53: sluice.v1.Epoch
+	(State)(0),                      // 54: sluice.v1.State
+	(UnitClass)(0),                  // 55: sluice.v1.UnitClass
+	(*Config)(nil),                  // 56: sluice.v1.Config
+	(TargetState)(0),                // 57: sluice.v1.TargetState
+	(*PartitionOffset)(nil),         // 58: sluice.v1.PartitionOffset
+	(*ConfigInfo)(nil),              // 59: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 60: sluice.v1.ConnectorType
+	(*OffsetsResult)(nil),           // 61: sluice.v1.OffsetsResult
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -3714,19 +4149,19 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	10, // 3: sluice.v1.AttachRequest.fence:type_name -> sluice.v1.FenceReport
 	11, // 4: sluice.v1.AttachRequest.drain:type_name -> sluice.v1.Drain
 	12, // 5: sluice.v1.AttachRequest.prepared:type_name -> sluice.v1.Prepared
-	46, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
-	47, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
-	48, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
+	51, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
+	52, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
+	53, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
 	6,  // 9: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
 	7,  // 10: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
-	48, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
-	48, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	53, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
+	53, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
 	0,  // 13: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
 	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
-	48, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
-	49, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	48, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	48, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	53, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
+	54, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
+	53, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	53, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
 	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
 	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
 	19, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
@@ -3734,66 +4169,75 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
 	19, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
 	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	48, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	50, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	53, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	55, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
 	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	51, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	51, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	52, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	56, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	56, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	57, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
 	18, // 32: sluice.v1.DesiredUnit.offsets:type_name -> sluice.v1.OffsetsRequest
-	53, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
-	48, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	58, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	53, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
 	23, // 35: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
 	24, // 36: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
 	21, // 37: sluice.v1.Command.offsets:type_name -> sluice.v1.OffsetsCommand
 	22, // 38: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
-	51, // 39: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
-	51, // 40: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	48, // 41: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	51, // 42: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	56, // 39: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
+	56, // 40: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	53, // 41: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	56, // 42: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
 	28, // 43: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
 	29, // 44: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
 	30, // 45: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
 	26, // 46: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
 	27, // 47: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
-	53, // 48: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
-	54, // 49: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	55, // 50: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	50, // 51: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	47, // 52: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	58, // 48: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
+	59, // 49: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	60, // 50: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	55, // 51: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	52, // 52: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
 	34, // 53: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	51, // 54: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	48, // 55: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	50, // 56: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	48, // 57: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
-	56, // 58: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
-	48, // 59: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	56, // 54: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	53, // 55: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	55, // 56: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	53, // 57: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
+	61, // 58: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
+	53, // 59: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
 	42, // 60: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
 	43, // 61: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	49, // 62: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	20, // 63: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	25, // 64: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 65: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 66: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	31, // 67: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	33, // 68: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	36, // 69: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	38, // 70: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
-	40, // 71: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	44, // 72: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 73: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	13, // 74: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	32, // 75: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	35, // 76: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	37, // 77: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	39, // 78: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
-	41, // 79: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	45, // 80: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	73, // [73:81] is the sub-list for method output_type
-	65, // [65:73] is the sub-list for method input_type
-	65, // [65:65] is the sub-list for extension type_name
-	65, // [65:65] is the sub-list for extension extendee
-	0,  // [0:65] is the sub-list for field type_name
+	44, // 62: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
+	46, // 63: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
+	54, // 64: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	56, // 65: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
+	57, // 66: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
+	45, // 67: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
+	56, // 68: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
+	53, // 69: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	20, // 70: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	25, // 71: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 72: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 73: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	31, // 74: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	33, // 75: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	36, // 76: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	38, // 77: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
+	40, // 78: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	47, // 79: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
+	49, // 80: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 81: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 82: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	32, // 83: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	35, // 84: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	37, // 85: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	39, // 86: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
+	41, // 87: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	48, // 88: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
+	50, // 89: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	81, // [81:90] is the sub-list for method output_type
+	72, // [72:81] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }
@@ -3833,6 +4277,8 @@ func file_sluice_v1_session_proto_init() {
 	file_sluice_v1_session_proto_msgTypes[39].OneofWrappers = []any{
 		(*WatchMirrorResponse_Status)(nil),
 		(*WatchMirrorResponse_Synced)(nil),
+		(*WatchMirrorResponse_Connector)(nil),
+		(*WatchMirrorResponse_Tasks)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3840,7 +4286,7 @@ func file_sluice_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_session_proto_rawDesc), len(file_sluice_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   45,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -26,6 +26,7 @@ const (
 	SessionService_CompleteCommand_FullMethodName = "/sluice.v1.SessionService/CompleteCommand"
 	SessionService_CompleteOffsets_FullMethodName = "/sluice.v1.SessionService/CompleteOffsets"
 	SessionService_WatchMirror_FullMethodName     = "/sluice.v1.SessionService/WatchMirror"
+	SessionService_ConfirmMirror_FullMethodName   = "/sluice.v1.SessionService/ConfirmMirror"
 )
 
 // SessionServiceClient is the client API for SessionService service.
@@ -55,8 +56,11 @@ type SessionServiceClient interface {
 	// that of the assignment, or nobody waits for it any more.
 	CompleteOffsets(ctx context.Context, in *CompleteOffsetsRequest, opts ...grpc.CallOption) (*CompleteOffsetsResponse, error)
 	// Follows what the holder of system:mirror copies to Kafka, in etcd's order: everything that is there,
-	// then a marker, then every change. PERMISSION_DENIED where the epoch is not that of the assignment.
+	// then a marker, then changes, and a marker after what each look found. What changes several times between two looks
+	// is sent once. PERMISSION_DENIED where the epoch is not that of the assignment.
 	WatchMirror(ctx context.Context, in *WatchMirrorRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMirrorResponse], error)
+	// Says that everything up to a marker of WatchMirror is in Kafka. Idempotent. PERMISSION_DENIED as there.
+	ConfirmMirror(ctx context.Context, in *ConfirmMirrorRequest, opts ...grpc.CallOption) (*ConfirmMirrorResponse, error)
 }
 
 type sessionServiceClient struct {
@@ -158,6 +162,16 @@ func (c *sessionServiceClient) WatchMirror(ctx context.Context, in *WatchMirrorR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SessionService_WatchMirrorClient = grpc.ServerStreamingClient[WatchMirrorResponse]
 
+func (c *sessionServiceClient) ConfirmMirror(ctx context.Context, in *ConfirmMirrorRequest, opts ...grpc.CallOption) (*ConfirmMirrorResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ConfirmMirrorResponse)
+	err := c.cc.Invoke(ctx, SessionService_ConfirmMirror_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SessionServiceServer is the server API for SessionService service.
 // All implementations should embed UnimplementedSessionServiceServer
 // for forward compatibility.
@@ -185,8 +199,11 @@ type SessionServiceServer interface {
 	// that of the assignment, or nobody waits for it any more.
 	CompleteOffsets(context.Context, *CompleteOffsetsRequest) (*CompleteOffsetsResponse, error)
 	// Follows what the holder of system:mirror copies to Kafka, in etcd's order: everything that is there,
-	// then a marker, then every change. PERMISSION_DENIED where the epoch is not that of the assignment.
+	// then a marker, then changes, and a marker after what each look found. What changes several times between two looks
+	// is sent once. PERMISSION_DENIED where the epoch is not that of the assignment.
 	WatchMirror(*WatchMirrorRequest, grpc.ServerStreamingServer[WatchMirrorResponse]) error
+	// Says that everything up to a marker of WatchMirror is in Kafka. Idempotent. PERMISSION_DENIED as there.
+	ConfirmMirror(context.Context, *ConfirmMirrorRequest) (*ConfirmMirrorResponse, error)
 }
 
 // UnimplementedSessionServiceServer should be embedded to have
@@ -216,6 +233,9 @@ func (UnimplementedSessionServiceServer) CompleteOffsets(context.Context, *Compl
 }
 func (UnimplementedSessionServiceServer) WatchMirror(*WatchMirrorRequest, grpc.ServerStreamingServer[WatchMirrorResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchMirror not implemented")
+}
+func (UnimplementedSessionServiceServer) ConfirmMirror(context.Context, *ConfirmMirrorRequest) (*ConfirmMirrorResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ConfirmMirror not implemented")
 }
 func (UnimplementedSessionServiceServer) testEmbeddedByValue() {}
 
@@ -312,6 +332,24 @@ func _SessionService_WatchMirror_Handler(srv interface{}, stream grpc.ServerStre
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type SessionService_WatchMirrorServer = grpc.ServerStreamingServer[WatchMirrorResponse]
 
+func _SessionService_ConfirmMirror_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ConfirmMirrorRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SessionServiceServer).ConfirmMirror(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SessionService_ConfirmMirror_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SessionServiceServer).ConfirmMirror(ctx, req.(*ConfirmMirrorRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SessionService_ServiceDesc is the grpc.ServiceDesc for SessionService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -326,6 +364,10 @@ var SessionService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CompleteOffsets",
 			Handler:    _SessionService_CompleteOffsets_Handler,
+		},
+		{
+			MethodName: "ConfirmMirror",
+			Handler:    _SessionService_ConfirmMirror_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -55,9 +55,13 @@ type Connector struct {
 	// The id of the request that created the connector.
 	CreateId string `protobuf:"bytes,13,opt,name=create_id,json=createId,proto3" json:"create_id,omitempty"`
 	// How many tasks the set had that the last stop emptied.
-	StoppedTasks  int32 `protobuf:"varint,14,opt,name=stopped_tasks,json=stoppedTasks,proto3" json:"stopped_tasks,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StoppedTasks int32 `protobuf:"varint,14,opt,name=stopped_tasks,json=stoppedTasks,proto3" json:"stopped_tasks,omitempty"`
+	// Whether the target state was ever asked for, by initial_state or a call: connect-configs has a record of it then.
+	TargetStateSet bool `protobuf:"varint,20,opt,name=target_state_set,json=targetStateSet,proto3" json:"target_state_set,omitempty"`
+	// The last restart that was asked for with options (KIP-745), for connect-configs.
+	RestartRequest *RestartRequest `protobuf:"bytes,21,opt,name=restart_request,json=restartRequest,proto3" json:"restart_request,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Connector) Reset() {
@@ -188,6 +192,84 @@ func (x *Connector) GetStoppedTasks() int32 {
 	return 0
 }
 
+func (x *Connector) GetTargetStateSet() bool {
+	if x != nil {
+		return x.TargetStateSet
+	}
+	return false
+}
+
+func (x *Connector) GetRestartRequest() *RestartRequest {
+	if x != nil {
+		return x.RestartRequest
+	}
+	return nil
+}
+
+// A restart with options. What it restarted is in the counters.
+type RestartRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Counts them.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Whether tasks were included.
+	IncludeTasks bool `protobuf:"varint,2,opt,name=include_tasks,json=includeTasks,proto3" json:"include_tasks,omitempty"`
+	// Whether only what was FAILED was to restart.
+	OnlyFailed    bool `protobuf:"varint,3,opt,name=only_failed,json=onlyFailed,proto3" json:"only_failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestartRequest) Reset() {
+	*x = RestartRequest{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestartRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestartRequest) ProtoMessage() {}
+
+func (x *RestartRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestartRequest.ProtoReflect.Descriptor instead.
+func (*RestartRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RestartRequest) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *RestartRequest) GetIncludeTasks() bool {
+	if x != nil {
+		return x.IncludeTasks
+	}
+	return false
+}
+
+func (x *RestartRequest) GetOnlyFailed() bool {
+	if x != nil {
+		return x.OnlyFailed
+	}
+	return false
+}
+
 // Points to a task set; flipped in one transaction.
 type TaskSetRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -207,7 +289,7 @@ type TaskSetRef struct {
 
 func (x *TaskSetRef) Reset() {
 	*x = TaskSetRef{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[1]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -219,7 +301,7 @@ func (x *TaskSetRef) String() string {
 func (*TaskSetRef) ProtoMessage() {}
 
 func (x *TaskSetRef) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[1]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -232,7 +314,7 @@ func (x *TaskSetRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSetRef.ProtoReflect.Descriptor instead.
 func (*TaskSetRef) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{1}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *TaskSetRef) GetId() string {
@@ -287,7 +369,7 @@ type TaskSetBase struct {
 
 func (x *TaskSetBase) Reset() {
 	*x = TaskSetBase{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[2]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -299,7 +381,7 @@ func (x *TaskSetBase) String() string {
 func (*TaskSetBase) ProtoMessage() {}
 
 func (x *TaskSetBase) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[2]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -312,7 +394,7 @@ func (x *TaskSetBase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSetBase.ProtoReflect.Descriptor instead.
 func (*TaskSetBase) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{2}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TaskSetBase) GetConnectorConfig() *v1.Config {
@@ -356,7 +438,7 @@ type TaskSetChunk struct {
 
 func (x *TaskSetChunk) Reset() {
 	*x = TaskSetChunk{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[3]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -368,7 +450,7 @@ func (x *TaskSetChunk) String() string {
 func (*TaskSetChunk) ProtoMessage() {}
 
 func (x *TaskSetChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[3]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -381,7 +463,7 @@ func (x *TaskSetChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSetChunk.ProtoReflect.Descriptor instead.
 func (*TaskSetChunk) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{3}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *TaskSetChunk) GetFirst() int32 {
@@ -414,7 +496,7 @@ type ConfigDelta struct {
 
 func (x *ConfigDelta) Reset() {
 	*x = ConfigDelta{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[4]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -426,7 +508,7 @@ func (x *ConfigDelta) String() string {
 func (*ConfigDelta) ProtoMessage() {}
 
 func (x *ConfigDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[4]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -439,7 +521,7 @@ func (x *ConfigDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigDelta.ProtoReflect.Descriptor instead.
 func (*ConfigDelta) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{4}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConfigDelta) GetSet() []*v1.ConfigEntry {
@@ -487,7 +569,7 @@ type Offsets struct {
 
 func (x *Offsets) Reset() {
 	*x = Offsets{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +581,7 @@ func (x *Offsets) String() string {
 func (*Offsets) ProtoMessage() {}
 
 func (x *Offsets) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[5]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +594,7 @@ func (x *Offsets) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offsets.ProtoReflect.Descriptor instead.
 func (*Offsets) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{5}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Offsets) GetId() string {
@@ -601,7 +683,7 @@ type Assignment struct {
 
 func (x *Assignment) Reset() {
 	*x = Assignment{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +695,7 @@ func (x *Assignment) String() string {
 func (*Assignment) ProtoMessage() {}
 
 func (x *Assignment) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[6]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +708,7 @@ func (x *Assignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assignment.ProtoReflect.Descriptor instead.
 func (*Assignment) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{6}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Assignment) GetExecutor() string {
@@ -752,7 +834,7 @@ type Lapsed struct {
 
 func (x *Lapsed) Reset() {
 	*x = Lapsed{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +846,7 @@ func (x *Lapsed) String() string {
 func (*Lapsed) ProtoMessage() {}
 
 func (x *Lapsed) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[7]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +859,7 @@ func (x *Lapsed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lapsed.ProtoReflect.Descriptor instead.
 func (*Lapsed) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{7}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Lapsed) GetEpoch() *v1.Epoch {
@@ -851,7 +933,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +945,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[8]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +958,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{8}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Release) GetEpoch() *v1.Epoch {
@@ -941,7 +1023,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1035,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[9]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1048,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{9}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Session) GetExecutor() string {
@@ -1104,7 +1186,7 @@ type Status struct {
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1198,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[10]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1211,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{10}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Status) GetState() v1.State {
@@ -1192,7 +1274,7 @@ type PluginEntry struct {
 
 func (x *PluginEntry) Reset() {
 	*x = PluginEntry{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1204,7 +1286,7 @@ func (x *PluginEntry) String() string {
 func (*PluginEntry) ProtoMessage() {}
 
 func (x *PluginEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[11]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1217,7 +1299,7 @@ func (x *PluginEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PluginEntry.ProtoReflect.Descriptor instead.
 func (*PluginEntry) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{11}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PluginEntry) GetPlugin() *v1.Plugin {
@@ -1240,7 +1322,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1334,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[12]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1347,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{12}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Replica) GetAddress() string {
@@ -1294,7 +1376,7 @@ type LogLevels struct {
 
 func (x *LogLevels) Reset() {
 	*x = LogLevels{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1388,7 @@ func (x *LogLevels) String() string {
 func (*LogLevels) ProtoMessage() {}
 
 func (x *LogLevels) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[13]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1401,7 @@ func (x *LogLevels) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevels.ProtoReflect.Descriptor instead.
 func (*LogLevels) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{13}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LogLevels) GetSettings() []*LogLevels_Setting {
@@ -1327,6 +1409,145 @@ func (x *LogLevels) GetSettings() []*LogLevels_Setting {
 		return x.Settings
 	}
 	return nil
+}
+
+// deleted/<name>: a connector that was deleted and is still to be tombstoned in connect-configs. Written with the
+// deletion; deleted once the mirror says that it has written that.
+type Deleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The incarnation that was deleted.
+	Incarnation   int64 `protobuf:"varint,1,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Deleted) Reset() {
+	*x = Deleted{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Deleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Deleted) ProtoMessage() {}
+
+func (x *Deleted) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Deleted.ProtoReflect.Descriptor instead.
+func (*Deleted) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Deleted) GetIncarnation() int64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+// handback: as long as it is there, no leader grants anything but system:mirror, and that only until it is done.
+type HandBack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when, unix ms.
+	SinceMs       int64 `protobuf:"varint,1,opt,name=since_ms,json=sinceMs,proto3" json:"since_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandBack) Reset() {
+	*x = HandBack{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandBack) ProtoMessage() {}
+
+func (x *HandBack) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandBack.ProtoReflect.Descriptor instead.
+func (*HandBack) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *HandBack) GetSinceMs() int64 {
+	if x != nil {
+		return x.SinceMs
+	}
+	return 0
+}
+
+// mirrored: how far the mirror came while the cluster is handed back.
+type Mirrored struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Everything that a view of this revision showed is in Kafka, and it showed that all is quiet.
+	Revision      int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mirrored) Reset() {
+	*x = Mirrored{}
+	mi := &file_sluice_store_v1_store_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mirrored) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mirrored) ProtoMessage() {}
+
+func (x *Mirrored) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_store_v1_store_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mirrored.ProtoReflect.Descriptor instead.
+func (*Mirrored) Descriptor() ([]byte, []int) {
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Mirrored) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // One of them.
@@ -1346,7 +1567,7 @@ type LogLevels_Setting struct {
 
 func (x *LogLevels_Setting) Reset() {
 	*x = LogLevels_Setting{}
-	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1579,7 @@ func (x *LogLevels_Setting) String() string {
 func (*LogLevels_Setting) ProtoMessage() {}
 
 func (x *LogLevels_Setting) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_store_v1_store_proto_msgTypes[16]
+	mi := &file_sluice_store_v1_store_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1592,7 @@ func (x *LogLevels_Setting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogLevels_Setting.ProtoReflect.Descriptor instead.
 func (*LogLevels_Setting) Descriptor() ([]byte, []int) {
-	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{13, 0}
+	return file_sluice_store_v1_store_proto_rawDescGZIP(), []int{14, 0}
 }
 
 func (x *LogLevels_Setting) GetName() string {
@@ -1406,7 +1627,7 @@ var File_sluice_store_v1_store_proto protoreflect.FileDescriptor
 
 const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\n" +
-	"\x1bsluice/store/v1/store.proto\x12\x0fsluice.store.v1\x1a\x16sluice/v1/common.proto\"\xa8\x05\n" +
+	"\x1bsluice/store/v1/store.proto\x12\x0fsluice.store.v1\x1a\x16sluice/v1/common.proto\"\x9c\x06\n" +
 	"\tConnector\x12)\n" +
 	"\x06config\x18\x01 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x12+\n" +
 	"\x11config_generation\x18\x02 \x01(\x03R\x10configGeneration\x129\n" +
@@ -1424,10 +1645,17 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"request_id\x18\v \x01(\tR\trequestId\x12'\n" +
 	"\x0frequest_created\x18\f \x01(\bR\x0erequestCreated\x12\x1b\n" +
 	"\tcreate_id\x18\r \x01(\tR\bcreateId\x12#\n" +
-	"\rstopped_tasks\x18\x0e \x01(\x05R\fstoppedTasks\x1a?\n" +
+	"\rstopped_tasks\x18\x0e \x01(\x05R\fstoppedTasks\x12(\n" +
+	"\x10target_state_set\x18\x14 \x01(\bR\x0etargetStateSet\x12H\n" +
+	"\x0frestart_request\x18\x15 \x01(\v2\x1f.sluice.store.v1.RestartRequestR\x0erestartRequest\x1a?\n" +
 	"\x11TaskRestartsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\x05R\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xb8\x01\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"l\n" +
+	"\x0eRestartRequest\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12#\n" +
+	"\rinclude_tasks\x18\x02 \x01(\bR\fincludeTasks\x12\x1f\n" +
+	"\vonly_failed\x18\x03 \x01(\bR\n" +
+	"onlyFailed\"\xb8\x01\n" +
 	"\n" +
 	"TaskSetRef\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
@@ -1530,7 +1758,13 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x16\n" +
 	"\x06number\x18\x03 \x01(\x04R\x06number\x12\x1a\n" +
-	"\bexecutor\x18\x04 \x01(\tR\bexecutorB@Z>github.com/sluice-project/sluice/proto/sluice/store/v1;storev1b\x06proto3"
+	"\bexecutor\x18\x04 \x01(\tR\bexecutor\"+\n" +
+	"\aDeleted\x12 \n" +
+	"\vincarnation\x18\x01 \x01(\x03R\vincarnation\"%\n" +
+	"\bHandBack\x12\x19\n" +
+	"\bsince_ms\x18\x01 \x01(\x03R\asinceMs\"&\n" +
+	"\bMirrored\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevisionB@Z>github.com/sluice-project/sluice/proto/sluice/store/v1;storev1b\x06proto3"
 
 var (
 	file_sluice_store_v1_store_proto_rawDescOnce sync.Once
@@ -1544,66 +1778,71 @@ func file_sluice_store_v1_store_proto_rawDescGZIP() []byte {
 	return file_sluice_store_v1_store_proto_rawDescData
 }
 
-var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_sluice_store_v1_store_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_sluice_store_v1_store_proto_goTypes = []any{
 	(*Connector)(nil),          // 0: sluice.store.v1.Connector
-	(*TaskSetRef)(nil),         // 1: sluice.store.v1.TaskSetRef
-	(*TaskSetBase)(nil),        // 2: sluice.store.v1.TaskSetBase
-	(*TaskSetChunk)(nil),       // 3: sluice.store.v1.TaskSetChunk
-	(*ConfigDelta)(nil),        // 4: sluice.store.v1.ConfigDelta
-	(*Offsets)(nil),            // 5: sluice.store.v1.Offsets
-	(*Assignment)(nil),         // 6: sluice.store.v1.Assignment
-	(*Lapsed)(nil),             // 7: sluice.store.v1.Lapsed
-	(*Release)(nil),            // 8: sluice.store.v1.Release
-	(*Session)(nil),            // 9: sluice.store.v1.Session
-	(*Status)(nil),             // 10: sluice.store.v1.Status
-	(*PluginEntry)(nil),        // 11: sluice.store.v1.PluginEntry
-	(*Replica)(nil),            // 12: sluice.store.v1.Replica
-	(*LogLevels)(nil),          // 13: sluice.store.v1.LogLevels
-	nil,                        // 14: sluice.store.v1.Connector.TaskRestartsEntry
-	nil,                        // 15: sluice.store.v1.Session.LabelsEntry
-	(*LogLevels_Setting)(nil),  // 16: sluice.store.v1.LogLevels.Setting
-	(*v1.Config)(nil),          // 17: sluice.v1.Config
-	(v1.TargetState)(0),        // 18: sluice.v1.TargetState
-	(v1.ConnectorType)(0),      // 19: sluice.v1.ConnectorType
-	(v1.UnitClass)(0),          // 20: sluice.v1.UnitClass
-	(*v1.ConfigEntry)(nil),     // 21: sluice.v1.ConfigEntry
-	(*v1.PartitionOffset)(nil), // 22: sluice.v1.PartitionOffset
-	(*v1.OffsetsResult)(nil),   // 23: sluice.v1.OffsetsResult
-	(*v1.Epoch)(nil),           // 24: sluice.v1.Epoch
-	(*v1.Plugin)(nil),          // 25: sluice.v1.Plugin
-	(v1.State)(0),              // 26: sluice.v1.State
+	(*RestartRequest)(nil),     // 1: sluice.store.v1.RestartRequest
+	(*TaskSetRef)(nil),         // 2: sluice.store.v1.TaskSetRef
+	(*TaskSetBase)(nil),        // 3: sluice.store.v1.TaskSetBase
+	(*TaskSetChunk)(nil),       // 4: sluice.store.v1.TaskSetChunk
+	(*ConfigDelta)(nil),        // 5: sluice.store.v1.ConfigDelta
+	(*Offsets)(nil),            // 6: sluice.store.v1.Offsets
+	(*Assignment)(nil),         // 7: sluice.store.v1.Assignment
+	(*Lapsed)(nil),             // 8: sluice.store.v1.Lapsed
+	(*Release)(nil),            // 9: sluice.store.v1.Release
+	(*Session)(nil),            // 10: sluice.store.v1.Session
+	(*Status)(nil),             // 11: sluice.store.v1.Status
+	(*PluginEntry)(nil),        // 12: sluice.store.v1.PluginEntry
+	(*Replica)(nil),            // 13: sluice.store.v1.Replica
+	(*LogLevels)(nil),          // 14: sluice.store.v1.LogLevels
+	(*Deleted)(nil),            // 15: sluice.store.v1.Deleted
+	(*HandBack)(nil),           // 16: sluice.store.v1.HandBack
+	(*Mirrored)(nil),           // 17: sluice.store.v1.Mirrored
+	nil,                        // 18: sluice.store.v1.Connector.TaskRestartsEntry
+	nil,                        // 19: sluice.store.v1.Session.LabelsEntry
+	(*LogLevels_Setting)(nil),  // 20: sluice.store.v1.LogLevels.Setting
+	(*v1.Config)(nil),          // 21: sluice.v1.Config
+	(v1.TargetState)(0),        // 22: sluice.v1.TargetState
+	(v1.ConnectorType)(0),      // 23: sluice.v1.ConnectorType
+	(v1.UnitClass)(0),          // 24: sluice.v1.UnitClass
+	(*v1.ConfigEntry)(nil),     // 25: sluice.v1.ConfigEntry
+	(*v1.PartitionOffset)(nil), // 26: sluice.v1.PartitionOffset
+	(*v1.OffsetsResult)(nil),   // 27: sluice.v1.OffsetsResult
+	(*v1.Epoch)(nil),           // 28: sluice.v1.Epoch
+	(*v1.Plugin)(nil),          // 29: sluice.v1.Plugin
+	(v1.State)(0),              // 30: sluice.v1.State
 }
 var file_sluice_store_v1_store_proto_depIdxs = []int32{
-	17, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
-	18, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
-	1,  // 2: sluice.store.v1.Connector.task_set:type_name -> sluice.store.v1.TaskSetRef
-	19, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
-	20, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
-	14, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
-	20, // 6: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
-	17, // 7: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
-	4,  // 8: sluice.store.v1.TaskSetChunk.tasks:type_name -> sluice.store.v1.ConfigDelta
-	21, // 9: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
-	22, // 10: sluice.store.v1.Offsets.offsets:type_name -> sluice.v1.PartitionOffset
-	23, // 11: sluice.store.v1.Offsets.result:type_name -> sluice.v1.OffsetsResult
-	20, // 12: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
-	24, // 13: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
-	20, // 14: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
-	17, // 15: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
-	24, // 16: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
-	25, // 17: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
-	15, // 18: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
-	24, // 19: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
-	26, // 20: sluice.store.v1.Status.state:type_name -> sluice.v1.State
-	24, // 21: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
-	25, // 22: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
-	16, // 23: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	21, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
+	22, // 1: sluice.store.v1.Connector.target_state:type_name -> sluice.v1.TargetState
+	2,  // 2: sluice.store.v1.Connector.task_set:type_name -> sluice.store.v1.TaskSetRef
+	23, // 3: sluice.store.v1.Connector.type:type_name -> sluice.v1.ConnectorType
+	24, // 4: sluice.store.v1.Connector.task_class:type_name -> sluice.v1.UnitClass
+	18, // 5: sluice.store.v1.Connector.task_restarts:type_name -> sluice.store.v1.Connector.TaskRestartsEntry
+	1,  // 6: sluice.store.v1.Connector.restart_request:type_name -> sluice.store.v1.RestartRequest
+	24, // 7: sluice.store.v1.TaskSetRef.task_class:type_name -> sluice.v1.UnitClass
+	21, // 8: sluice.store.v1.TaskSetBase.connector_config:type_name -> sluice.v1.Config
+	5,  // 9: sluice.store.v1.TaskSetChunk.tasks:type_name -> sluice.store.v1.ConfigDelta
+	25, // 10: sluice.store.v1.ConfigDelta.set:type_name -> sluice.v1.ConfigEntry
+	26, // 11: sluice.store.v1.Offsets.offsets:type_name -> sluice.v1.PartitionOffset
+	27, // 12: sluice.store.v1.Offsets.result:type_name -> sluice.v1.OffsetsResult
+	24, // 13: sluice.store.v1.Assignment.class:type_name -> sluice.v1.UnitClass
+	28, // 14: sluice.store.v1.Lapsed.epoch:type_name -> sluice.v1.Epoch
+	24, // 15: sluice.store.v1.Lapsed.class:type_name -> sluice.v1.UnitClass
+	21, // 16: sluice.store.v1.Lapsed.connector_config:type_name -> sluice.v1.Config
+	28, // 17: sluice.store.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	29, // 18: sluice.store.v1.Session.plugins:type_name -> sluice.v1.Plugin
+	19, // 19: sluice.store.v1.Session.labels:type_name -> sluice.store.v1.Session.LabelsEntry
+	28, // 20: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
+	30, // 21: sluice.store.v1.Status.state:type_name -> sluice.v1.State
+	28, // 22: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
+	29, // 23: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
+	20, // 24: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_sluice_store_v1_store_proto_init() }
@@ -1617,7 +1856,7 @@ func file_sluice_store_v1_store_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_store_v1_store_proto_rawDesc), len(file_sluice_store_v1_store_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
