@@ -122,3 +122,6 @@ func (h Headers) Last(key string) (Header, bool) {
 	}
 	return Header{}, false
 }
+
+// Add appends an entry whose key is not in the map: the caller knows that.
+func (m *Map) Add(k, v Value) { m.entries = append(m.entries, Entry{k, v}) }
