@@ -27,6 +27,13 @@ func (a *Arena) Map(n int) *Map {
 	return m
 }
 
+// CopyMap copies a map, with room for more entries.
+func (a *Arena) CopyMap(m *Map, more int) *Map {
+	out := a.Map(len(m.entries) + more)
+	out.entries = append(out.entries, m.entries...)
+	return out
+}
+
 // Headers makes no headers, with room for n.
 func (a *Arena) Headers(n int) Headers { return a.headers.take(n)[:0] }
 
