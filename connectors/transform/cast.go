@@ -51,7 +51,8 @@ func parseCasts(spec []string) (fields map[string]data.Kind, whole data.Kind, er
 		}
 		switch {
 		case kind == data.KindNull:
-			return nil, 0, errors.New("Invalid type found in casting spec: " + name)
+			// Kafka Connect mixes up key and value here.
+			return nil, 0, configdef.Invalid("Invalid type found in casting spec: "+name, "java.lang.IllegalArgumentException: No enum constant org.apache.kafka.connect.data.Schema.Type."+strings.ToUpper(name), "")
 		case kind > data.KindString:
 			return nil, 0, errors.New("Cast transformation does not support casting to " + kind.String() + "; supported types are [" + castTypeNames + "]")
 		case len(parts) == 1:

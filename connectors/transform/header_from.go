@@ -64,7 +64,11 @@ func (h *headerFrom) apply(r *Record, a *data.Arena) error {
 		}
 		for i, name := range h.fields {
 			have, _ := m.Get(data.String(name))
-			headers = append(headers, data.Header{Key: h.headers[i], Value: have})
+			header := data.Header{Key: h.headers[i], Value: have}
+			if st := have.Struct(); st != nil {
+				header.Schema = st.Schema()
+			}
+			headers = append(headers, header)
 		}
 		if h.move {
 			m = a.CopyMap(m, 0)
