@@ -3,6 +3,7 @@ package predicate
 import (
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/transform"
+	"github.com/sluice-project/sluice/internal/version"
 )
 
 // Predicate tests records.
@@ -35,5 +36,5 @@ func Builtin() []Info {
 }
 
 func info(name, summary string, def func() *configdef.Def, make func() Predicate) Info {
-	return Info{Class: "org.apache.kafka.connect.transforms.predicates." + name, Aliases: []string{name}, Summary: summary, Config: def, New: make}
+	return Info{Class: "org.apache.kafka.connect.transforms.predicates." + name, Aliases: []string{name}, Version: version.Connect, Summary: summary, Config: def, New: make}
 }

@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
@@ -32,6 +33,9 @@ func fail(class, format string, args ...any) error {
 }
 
 func badData(format string, args ...any) error { return fail(dataException, format, args...) }
+
+// bare is what an error says without the words of what it wraps: Java's own.
+func bare(err, wrapped error) string { return strings.TrimPrefix(err.Error(), wrapped.Error()+": ") }
 
 // javaClass is the name of the class that Java has for a value.
 func javaClass(s *data.Schema, v data.Value) string {

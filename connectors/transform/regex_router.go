@@ -52,9 +52,9 @@ func (t *regexRouter) apply(r *Record, _ *data.Arena) error {
 	if t.regex.Matches(r.Topic) {
 		switch {
 		case errors.Is(t.err, javaregex.ErrGroup):
-			return fail(outOfBounds, "%v", t.err)
+			return fail(outOfBounds, "%s", bare(t.err, javaregex.ErrGroup))
 		case t.err != nil:
-			return fail(illegalArgument, "%v", t.err)
+			return fail(illegalArgument, "%s", bare(t.err, javaregex.ErrArgument))
 		}
 		to = t.regex.ReplaceFirst(r.Topic, t.with)
 	}

@@ -44,7 +44,7 @@ func (t *timestampRouter) apply(r *Record, _ *data.Arena) error {
 		return badData("Timestamp missing on record: topic %s", r.Topic)
 	}
 	if t.err != nil {
-		return fail(illegalArgument, "%v", t.err)
+		return fail(illegalArgument, "%s", bare(t.err, javadate.ErrPattern))
 	}
 	var buf [64]byte
 	at := t.format.Append(buf[:0], r.Timestamp)

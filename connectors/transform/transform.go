@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/internal/version"
 )
 
 // NoOffset is the offset of a record that is on its way to Kafka.
@@ -82,13 +83,13 @@ func Builtin() []Info {
 // pair describes the two forms of a transform, for keys and for values.
 func pair(name, summary string, def func() *configdef.Def, make func(side) Transform) []Info {
 	return []Info{
-		{Class: prefix + name + "$Key", Summary: summary, Config: def, New: func() Transform { return make(true) }},
-		{Class: prefix + name + "$Value", Summary: summary, Config: def, New: func() Transform { return make(false) }},
+		{Class: prefix + name + "$Key", Version: version.Connect, Summary: summary, Config: def, New: func() Transform { return make(true) }},
+		{Class: prefix + name + "$Value", Version: version.Connect, Summary: summary, Config: def, New: func() Transform { return make(false) }},
 	}
 }
 
 func one(name, summary string, def func() *configdef.Def, make func() Transform) []Info {
-	return []Info{{Class: prefix + name, Aliases: []string{name}, Summary: summary, Config: def, New: make}}
+	return []Info{{Class: prefix + name, Aliases: []string{name}, Version: version.Connect, Summary: summary, Config: def, New: make}}
 }
 
 // side is what of a record is transformed: the key where it is true, else the value.

@@ -11,7 +11,7 @@ import (
 var ErrPattern = errors.New("javadate: invalid pattern")
 
 // ErrUnsupported is wrapped where Java takes a pattern that cannot be read here.
-var ErrUnsupported = errors.New("javadate: unsupported pattern")
+var ErrUnsupported = errors.New("not supported")
 
 // Format is a pattern. Safe for concurrent use.
 type Format struct {
@@ -50,9 +50,8 @@ func New(pattern string, now time.Time) (*Format, error) {
 				i++
 				continue
 			}
-			start := len(pattern)
 			var quoted []byte
-			for start = i; i < len(pattern); i++ {
+			for ; i < len(pattern); i++ {
 				if pattern[i] != '\'' {
 					quoted = append(quoted, pattern[i])
 				} else if i+1 < len(pattern) && pattern[i+1] == '\'' {
@@ -63,7 +62,7 @@ func New(pattern string, now time.Time) (*Format, error) {
 				}
 			}
 			if i == len(pattern) {
-				return nil, fmt.Errorf("%w: Unterminated quote at position %d", ErrPattern, start-1)
+				return nil, fmt.Errorf("%w: Unterminated quote", ErrPattern)
 			}
 			i++
 			text(string(quoted))
@@ -189,11 +188,14 @@ var (
 
 func (d date) append(dst []byte, letter byte, count int) []byte {
 	number := func(n, width int) []byte {
-		s := strconv.Itoa(n)
-		for i := len(s); i < width; i++ {
+		digits := 1
+		for m := n; m >= 10; m /= 10 {
+			digits++
+		}
+		for ; digits < width; digits++ {
 			dst = append(dst, '0')
 		}
-		return append(dst, s...)
+		return strconv.AppendInt(dst, int64(n), 10)
 	}
 	name := func(all []string, i int) []byte {
 		if count >= 4 {

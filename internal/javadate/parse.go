@@ -10,7 +10,7 @@ import (
 func (f *Format) Readable() error {
 	for _, p := range f.parts {
 		if p.letter != 0 && strings.IndexByte("YwWF", p.letter) >= 0 {
-			return fmt.Errorf("%w: times cannot be read by %q: the letter %c counts weeks; use y, M and d", ErrUnsupported, f.pattern, p.letter)
+			return fmt.Errorf("reading times by %q is %w: the letter %c counts weeks; use y, M and d", f.pattern, ErrUnsupported, p.letter)
 		}
 	}
 	return nil

@@ -114,7 +114,10 @@ func (r *Regex) Replacement(s string) (*Replacement, error) {
 					end++
 				}
 				name := s[i+1 : end]
-				if name == "" || end == len(s) || s[end] != '}' {
+				if name == "" {
+					return nil, fmt.Errorf("%w: named capturing group has 0 length name", ErrArgument)
+				}
+				if end == len(s) || s[end] != '}' {
 					return nil, fmt.Errorf("%w: named capturing group is missing trailing '}'", ErrArgument)
 				}
 				if name[0] >= '0' && name[0] <= '9' {
