@@ -394,3 +394,15 @@ func TestJSON_SchemaContentIsTheSchemaOfEveryMessageThatIsRead(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseText_ASchemaAlwaysFits(f *testing.F) {
+	for _, s := range []string{`[1,2.5,"x"]`, `{"a":[1,{"b":2024-02-29}]}`, `10:20:30.400Z`, `1e400`, `\:`, `[[1],[2.5]]`, `{1:2,}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, v := ParseText(text)
+		if s == nil && !v.IsNull() || s != nil && s.Type != v.Kind() {
+			t.Errorf("%q: %v %#v", text, s, v)
+		}
+	})
+}

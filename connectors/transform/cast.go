@@ -198,6 +198,10 @@ func (c *cast) compile(s *data.Schema) (castPlan, error) {
 		if err := setDefault(p.schema, v); err != nil {
 			return p, err
 		}
+		if c.whole != 0 && logical(s) {
+			// The name stays, and Java's object of that name is another than what it was cast to.
+			return p, fail(builderException, "Invalid default value")
+		}
 	}
 	return p, nil
 }

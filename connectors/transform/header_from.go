@@ -101,7 +101,11 @@ func (h *headerFrom) apply(r *Record, a *data.Arena) error {
 		if at < 0 {
 			return fail(nullPointer, "HeaderFrom: the schema has no field %s", h.fields[i])
 		}
-		headers = append(headers, data.Header{Key: h.headers[i], Schema: s.Fields[at].Schema, Value: field(st, at, h.defaults)})
+		header := data.Header{Key: h.headers[i], Schema: s.Fields[at].Schema, Value: field(st, at, h.defaults)}
+		if header.Value.IsNull() && !header.Schema.Optional {
+			return badData("A null value requires an optional schema but was Schema{%s}", schemaText(header.Schema))
+		}
+		headers = append(headers, header)
 	}
 	r.Headers = headers
 	h.side.set(r, plan.schema, v)

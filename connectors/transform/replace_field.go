@@ -54,7 +54,7 @@ type replaceField struct {
 type replacePlan struct {
 	schema *data.Schema
 	from   []int
-	// missing is the name of a field that a rename leads back to and that is not there.
+	// missing is the first name that a rename leads back to and that is not there: its from is negative.
 	missing string
 }
 
@@ -125,11 +125,11 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 	if err != nil {
 		return err
 	}
-	if plan.missing != "" {
-		return badData("%s is not a valid field name", plan.missing)
-	}
 	out := a.Struct(plan.schema)
 	for i, from := range plan.from {
+		if from < 0 {
+			return badData("%s is not a valid field name", plan.missing)
+		}
 		if err := put(out, i, field(st, from, f.defaults)); err != nil {
 			return err
 		}

@@ -83,6 +83,15 @@ func fits(location string, s *data.Schema, v data.Value) error {
 	return nil
 }
 
+// logical says whether a schema is that of a logical type.
+func logical(s *data.Schema) bool {
+	switch s.Name {
+	case data.DecimalName, data.DateName, data.TimeName, data.TimestampName:
+		return true
+	}
+	return false
+}
+
 // logicalKind says whether a schema with the name of a logical type has that type's own kind.
 func logicalKind(s *data.Schema) bool {
 	switch s.Name {
@@ -99,7 +108,7 @@ func logicalKind(s *data.Schema) bool {
 // put is Struct.put.
 func put(st *data.Struct, i int, v data.Value) error {
 	f := &st.Schema().Fields[i]
-	if v.Kind() != f.Schema.Type || v.Kind() == data.KindStruct {
+	if inner := v.Struct(); v.Kind() != f.Schema.Type || inner != nil && inner.Schema() != f.Schema {
 		if err := fits(`field: "`+f.Name+`"`, f.Schema, v); err != nil {
 			return err
 		}

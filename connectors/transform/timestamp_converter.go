@@ -138,9 +138,6 @@ func (c *timestampConverter) apply(r *Record, a *data.Arena) error {
 		return err
 	}
 	if st != nil {
-		if plan.err != nil {
-			return plan.err
-		}
 		out := a.Struct(plan.schema)
 		if err := c.fill(a, out, st, plan); err != nil {
 			return err
@@ -156,6 +153,9 @@ func (c *timestampConverter) fill(a *data.Arena, out, st *data.Struct, plan time
 	for i := range out.Schema().Fields {
 		have := field(st, i, c.defaults)
 		if i == plan.at {
+			if plan.err != nil {
+				return plan.err
+			}
 			var err error
 			if have, err = c.convert(a, st.Schema().Fields[i].Schema, have, plan.from, true); err != nil {
 				return err
@@ -187,9 +187,6 @@ func (c *timestampConverter) compile(s *data.Schema) (timePlan, error) {
 	}
 	p.schema.Optional = s.Optional
 	if def := s.Default.Struct(); def != nil {
-		if p.err != nil {
-			return p, p.err
-		}
 		// The default's own schema has none: a schema that held itself would have no end.
 		bare := *p.schema
 		out := data.NewStruct(&bare)

@@ -136,6 +136,9 @@ func digit(c byte) bool { return c >= '0' && c <= '9' }
 
 // integer reads a number as Java's DecimalFormat does: digits, and a minus sign before them.
 func integer(s string, at int) (n, end int) {
+	if strings.HasPrefix(s[at:], "NaN") { // which is a number, and as an int 0
+		return 0, at + 3
+	}
 	i, negative := at, false
 	if i < len(s) && s[i] == '-' {
 		negative = true
@@ -154,6 +157,19 @@ func integer(s string, at int) (n, end int) {
 	switch {
 	case i == first:
 		return 0, at
+	}
+	if exp, end := exponent(s, i); end > i {
+		i = end
+		for ; exp > 0 && !large; exp-- {
+			if large = v > math.MaxInt64/10; !large {
+				v *= 10
+			}
+		}
+		for ; exp < 0 && v > 0; exp++ {
+			v /= 10
+		}
+	}
+	switch {
 	case large && negative:
 		return math.MinInt32, i
 	case large:
@@ -162,6 +178,29 @@ func integer(s string, at int) (n, end int) {
 		v = -v
 	}
 	return int(int32(v)), i //nolint:gosec // Java's Long.intValue wraps
+}
+
+// exponent reads what a number may end with.
+func exponent(s string, at int) (n, end int) {
+	i, negative := at, false
+	if i >= len(s) || s[i] != 'E' {
+		return 0, at
+	}
+	if i++; i < len(s) && s[i] == '-' {
+		negative = true
+		i++
+	}
+	first := i
+	for ; i < len(s) && digit(s[i]); i++ {
+		n = min(n*10+int(s[i]-'0'), 1000)
+	}
+	if i == first {
+		return 0, at
+	}
+	if negative {
+		n = -n
+	}
+	return n, i
 }
 
 func short(names []string) []string {
