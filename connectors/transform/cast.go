@@ -228,29 +228,24 @@ func castValue(a *data.Arena, s *data.Schema, v data.Value, to data.Kind) (data.
 	if from == data.KindBytes && s != nil && s.Name == data.DecimalName {
 		return castDecimal(decimalOf(s, v), to), nil
 	}
-	out, ok := data.Value{}, true
 	switch v.Kind() {
 	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
-		out = castInteger(v.Int(), to)
+		return castInteger(v.Int(), to), nil
 	case data.KindBool:
-		if n := int64(0); to == data.KindBool {
-			out = v
-		} else {
-			if v.Bool() {
-				n = 1
-			}
-			out = castInteger(n, to)
+		if v.Bool() {
+			return castInteger(1, to), nil
 		}
+		return castInteger(0, to), nil
 	case data.KindFloat32, data.KindFloat64:
-		out = castFloat(v.Float(), to)
+		return castFloat(v.Float(), to), nil
 	case data.KindString:
-		if out, ok = castText(v.Str(), to); !ok {
+		out, ok := castText(v.Str(), to)
+		if !ok {
 			return v, badData("Value (%s) was out of range for requested data type", v.Str())
 		}
-	default:
-		return v, badData("Unexpected type in Cast transformation: class %s", javaClass(nil, v))
+		return out, nil
 	}
-	return out, nil
+	return v, badData("Unexpected type in Cast transformation: class %s", javaClass(nil, v))
 }
 
 func castInteger(n int64, to data.Kind) data.Value {

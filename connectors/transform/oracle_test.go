@@ -86,7 +86,7 @@ func replay(v *vector, c class, arena *data.Arena) (string, error) {
 	if c.p != nil {
 		p := c.p()
 		if err := p.Configure(v.Config); err != nil {
-			return "config: " + err.Error(), nil
+			return "config: " + err.Error(), nil //nolint:nilerr // it is an answer
 		}
 		in, err := v.record(v.In)
 		if err != nil {
@@ -98,7 +98,7 @@ func replay(v *vector, c class, arena *data.Arena) (string, error) {
 	}
 	tr := c.t()
 	if err := tr.Configure(v.Config); err != nil {
-		return "config: " + err.Error(), nil
+		return "config: " + err.Error(), nil //nolint:nilerr // it is an answer
 	}
 	if v.In == nil {
 		return "configured", nil

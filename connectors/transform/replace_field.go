@@ -54,6 +54,8 @@ type replaceField struct {
 type replacePlan struct {
 	schema *data.Schema
 	from   []int
+	// clash says that a field comes from one whose logical type is another: Java's objects would not fit.
+	clash []bool
 	// missing is the first name that a rename leads back to and that is not there: its from is negative.
 	missing string
 }
@@ -130,7 +132,12 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 		if from < 0 {
 			return badData("%s is not a valid field name", plan.missing)
 		}
-		if err := put(out, i, field(st, from, f.defaults)); err != nil {
+		have := field(st, from, f.defaults)
+		if plan.clash[i] && !have.IsNull() {
+			to := plan.schema.Fields[i]
+			return badData("Invalid Java object for schema with type %s: class %s for field: %q", to.Schema.Type, javaClass(st.Schema().Fields[from].Schema, have), to.Name)
+		}
+		if err := put(out, i, have); err != nil {
 			return err
 		}
 	}
@@ -157,6 +164,7 @@ func (f *replaceField) compile(s *data.Schema) (replacePlan, error) {
 			p.missing = from
 		}
 		p.from = append(p.from, at)
+		p.clash = append(p.clash, at >= 0 && s.Fields[at].Schema.Name != fd.Schema.Name && (logical(s.Fields[at].Schema) || logical(fd.Schema)))
 	}
 	return p, nil
 }

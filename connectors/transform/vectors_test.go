@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -73,39 +74,46 @@ type unlike string
 
 func (u unlike) Error() string { return string(u) }
 
-// vectors reads what the real classes answered.
+// vectors are what the real classes answered.
 func vectors(t testing.TB) []*vector {
 	t.Helper()
+	out, err := readOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+var readOnce = sync.OnceValues(func() ([]*vector, error) {
 	files, err := filepath.Glob("testdata/*.jsonl.gz")
 	if err != nil || len(files) < 29 {
-		t.Fatalf("%d files of vectors: %v", len(files), err)
+		return nil, fmt.Errorf("%d files of vectors: %w", len(files), err)
 	}
 	var out []*vector
 	for _, name := range files {
-		f, err := os.Open(name)
+		b, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		z, err := gzip.NewReader(f)
+		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		lines := bufio.NewScanner(z)
 		lines.Buffer(nil, 1<<20)
 		for n := 1; lines.Scan(); n++ {
 			v := &vector{line: n, file: filepath.Base(name)}
 			if err := json.Unmarshal(lines.Bytes(), v); err != nil {
-				t.Fatalf("%s:%d: %v", name, n, err)
+				return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 			}
 			out = append(out, v)
 		}
 		if err := lines.Err(); err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
-		f.Close()
 	}
-	return out
-}
+	return out, nil
+})
 
 // schema is the schema of an index.
 func (v *vector) schema(i int) (*data.Schema, error) {

@@ -154,8 +154,7 @@ func integer(s string, at int) (n, end int) {
 		}
 		v = v*10 + int64(s[i]-'0')
 	}
-	switch {
-	case i == first:
+	if i == first {
 		return 0, at
 	}
 	if exp, end := exponent(s, i); end > i {
