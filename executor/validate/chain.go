@@ -60,7 +60,7 @@ func (s *state) alias(k kind, alias string) []configdef.Key {
 		versions = []string{version}
 	}
 	fits := func(spec *string) error {
-		if err != nil || spec == nil || version == "" {
+		if !ok || spec == nil || version == "" {
 			return nil
 		}
 		want, err := pluginversion.Parse(*spec)
