@@ -69,9 +69,14 @@ generate: $(TOOLS)/buf ## Generate Go from the protos, and the connectors' refer
 	PATH=$(TOOLS):$$PATH $(TOOLS)/buf generate
 	$(GO) run ./connectors/builtin/gen
 
+.PHONY: oracle
+oracle: ## Ask Kafka Connect's own transforms again: connectors/transform/testdata. Needs a JDK of 19 or newer and Maven. SEED=1.
+	cd integration/compat/oracle && mvn -q -B dependency:copy-dependencies -DoutputDirectory=target/libs && \
+	  java -Duser.timezone=UTC -cp 'target/libs/*' Oracle.java ../../../connectors/transform/testdata $(or $(SEED),1)
+
 .PHONY: generated
 generated: generate ## Fail where a generated file is stale.
-	@git diff --exit-code -- proto docs/connectors || { echo 'run `make generate` and commit the result'; exit 1; }
+	@git diff --exit-code -- proto docs/connectors docs/transforms || { echo 'run `make generate` and commit the result'; exit 1; }
 
 $(TOOLS)/buf:
 	@mkdir -p $(TOOLS)

@@ -236,7 +236,7 @@ func TestSimpleHeader_GuessesAsJavaDoes(t *testing.T) {
 		name string
 	}{
 		"abc": {data.KindString, ""}, "true": {data.KindBool, ""}, "1": {data.KindInt8, ""}, "300": {data.KindInt16, ""}, "70000": {data.KindInt32, ""},
-		"5000000000": {data.KindInt64, ""}, "1.5": {data.KindFloat32, ""}, "1e100": {data.KindBytes, data.DecimalName}, "18446744073709551616": {data.KindBytes, data.DecimalName},
+		"5000000000": {data.KindInt64, ""}, "1.5": {data.KindFloat32, ""}, "1e100": {data.KindFloat64, ""}, "1e400": {data.KindBytes, data.DecimalName}, "18446744073709551616": {data.KindBytes, data.DecimalName},
 		"2020-01-02": {data.KindInt32, data.DateName}, "10:20:30.400Z": {data.KindInt32, data.TimeName}, "2020-01-02T10:20:30.400Z": {data.KindInt64, data.TimestampName},
 		"[1,2]": {data.KindArray, ""}, `{"a":1}`: {data.KindMap, ""}, "[1,": {data.KindString, ""}, "{x": {data.KindString, ""}, "": {data.KindString, ""},
 	} {
@@ -256,6 +256,8 @@ func TestSimpleHeader_GuessesAsJavaDoes(t *testing.T) {
 	if string(b) != `{"q\"":[1,2]}` || null || err != nil {
 		t.Errorf("%s %v %v", b, null, err)
 	}
+	m = &data.Map{} // the backslash stays, as in Java
+	m.Put(data.String(`q\"`), data.Array([]data.Value{data.Int8(1), data.Int8(2)}))
 	if _, v, _ := h.ToData("t", "k", b); !data.Equal(v, data.MapOf(m)) {
 		t.Errorf("%#v", v)
 	}
@@ -391,4 +393,16 @@ func TestJSON_SchemaContentIsTheSchemaOfEveryMessageThatIsRead(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+}
+
+func FuzzParseText_ASchemaAlwaysFits(f *testing.F) {
+	for _, s := range []string{`[1,2.5,"x"]`, `{"a":[1,{"b":2024-02-29}]}`, `10:20:30.400Z`, `1e400`, `\:`, `[[1],[2.5]]`, `{1:2,}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, v := ParseText(text)
+		if s == nil && !v.IsNull() || s != nil && s.Type != v.Kind() {
+			t.Errorf("%q: %v %#v", text, s, v)
+		}
+	})
 }

@@ -164,8 +164,10 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 		return append(dst, ']'), nil
 	case data.KindMap:
 		return j.appendMap(dst, s, v.Map())
-	default:
+	case data.KindStruct:
 		return j.appendStruct(dst, v.Struct())
+	default:
+		return dst, fmt.Errorf("%w: Java class class java.util.Date does not have corresponding schema type.", ErrData)
 	}
 }
 

@@ -2,6 +2,7 @@ package converter
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/sluice-project/sluice/connectors/data"
 )
@@ -56,6 +57,8 @@ func AppendText(dst []byte, v data.Value) []byte {
 			dst = AppendText(dst, e)
 		}
 		return append(dst, '}')
+	case data.KindDate:
+		return time.UnixMilli(v.Int()).UTC().AppendFormat(dst, "Mon Jan 02 15:04:05 UTC 2006")
 	default:
 		return append(dst, "null"...)
 	}

@@ -122,3 +122,16 @@ func (h Headers) Last(key string) (Header, bool) {
 	}
 	return Header{}, false
 }
+
+// Add appends an entry whose key is not in the map: the caller knows that.
+func (m *Map) Add(k, v Value) { m.entries = append(m.entries, Entry{k, v}) }
+
+// Remove takes a key out, if it is there.
+func (m *Map) Remove(k Value) {
+	for i := range m.entries {
+		if Equal(m.entries[i].Key, k) {
+			m.entries = append(m.entries[:i], m.entries[i+1:]...)
+			return
+		}
+	}
+}

@@ -24,9 +24,12 @@ const (
 	KindArray
 	KindMap
 	KindStruct
+	// KindDate is a moment without a schema, Java's java.util.Date: what TimestampConverter makes in schemaless
+	// data. With a schema, dates, times and timestamps are the numbers that their logical types say.
+	KindDate
 )
 
-var kindNames = [...]string{"NULL", "INT8", "INT16", "INT32", "INT64", "FLOAT32", "FLOAT64", "BOOLEAN", "STRING", "BYTES", "ARRAY", "MAP", "STRUCT"}
+var kindNames = [...]string{"NULL", "INT8", "INT16", "INT32", "INT64", "FLOAT32", "FLOAT64", "BOOLEAN", "STRING", "BYTES", "ARRAY", "MAP", "STRUCT", "DATE"}
 
 // String is Kafka Connect's name of the type.
 func (k Kind) String() string {
@@ -91,6 +94,9 @@ func StringOfBytes(b []byte) Value {
 	return Value{kind: KindString, ptr: unsafe.Pointer(unsafe.SliceData(b)), bits: uint64(len(b))}
 }
 
+// Moment makes a DATE of Unix milliseconds.
+func Moment(ms int64) Value { return Value{kind: KindDate, bits: uint64(ms)} }
+
 // Array makes an ARRAY; nil is null. The slice is not copied.
 func Array(v []Value) Value {
 	if v == nil {
@@ -121,10 +127,10 @@ func (v Value) Kind() Kind { return v.kind }
 // IsNull says whether the value is null.
 func (v Value) IsNull() bool { return v.kind == KindNull }
 
-// Int is an integer of any width, 0 for other kinds.
+// Int is an integer of any width, or the Unix milliseconds of a DATE; 0 for other kinds.
 func (v Value) Int() int64 {
 	switch v.kind {
-	case KindInt8, KindInt16, KindInt32, KindInt64:
+	case KindInt8, KindInt16, KindInt32, KindInt64, KindDate:
 		return int64(v.bits)
 	}
 	return 0

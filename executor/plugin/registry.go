@@ -23,6 +23,7 @@ type Registry struct {
 	values     map[string]int
 	headers    map[string]int
 	defs       map[string]*configdef.Def
+	chain
 }
 
 // New makes a registry. It refuses a class or alias that two plugins claim (ErrDuplicate), and a
@@ -75,7 +76,7 @@ func New(plugins []connectors.Plugin, converters []converter.Info) (*Registry, e
 			}
 		}
 	}
-	return r, nil
+	return r, r.addChain()
 }
 
 func checkPlugin(p connectors.Plugin) error {
@@ -111,7 +112,7 @@ func (r *Registry) define(class string, f func() *configdef.Def) error {
 // embed puts the framework's plain keys before a plugin's own.
 func (r *Registry) embed(own *configdef.Def) *configdef.Def {
 	d := configdef.New()
-	for _, k := range framework.Common(framework.Options{Plugins: framework.Plugins{Find: r.find}}) {
+	for _, k := range framework.Common(framework.Options{Plugins: framework.Plugins{Find: r.Find}}) {
 		d.Define(k)
 	}
 	for _, k := range own.Keys() {
@@ -190,9 +191,9 @@ func (r *Registry) Converters() []string { return r.classes(r.values) }
 // HeaderConverters are the classes of all header converters, sorted.
 func (r *Registry) HeaderConverters() []string { return r.classes(r.headers) }
 
-// find resolves the name of anything at all, of whatever kind. Java's own classes exist too, though they are
-// no plugins.
-func (r *Registry) find(name string) (class string, ok bool) {
+// Find resolves the name of anything at all, of whatever kind, to its class. The classes that transforms with forms
+// for key and value have in common, and Java's own, exist too, though they are no plugins.
+func (r *Registry) Find(name string) (class string, ok bool) {
 	if i, ok := r.byName[name]; ok {
 		return r.connectors[i].Class, true
 	}
@@ -201,7 +202,14 @@ func (r *Registry) find(name string) (class string, ok bool) {
 			return r.converters[i].Class, true
 		}
 	}
-	return name, javaClass.MatchString(name)
+	if i, ok := r.transformsByName[name]; ok {
+		return r.transforms[i].Class, true
+	}
+	if i, ok := r.predicatesByName[name]; ok {
+		return r.predicates[i].Class, true
+	}
+	_, forms := r.transformsByName[name+"$Key"]
+	return name, forms || javaClass.MatchString(name)
 }
 
 var javaClass = regexp.MustCompile(`^java\.(lang|util|io|math)\.[A-Z]\w*$`)
@@ -215,7 +223,7 @@ func (r *Registry) Framework() framework.Plugins {
 		return nil
 	}
 	return framework.Plugins{
-		Find: r.find,
+		Find: r.Find,
 		Versions: func(class string) []string {
 			if p, err := r.Connector(class); err == nil && p.Version != "" {
 				return []string{p.Version}
@@ -239,8 +247,8 @@ func typeName(t connectors.Type) string {
 }
 
 // List is the catalogue for RegisterPlugins, with definitions as GET /connector-plugins/{plugin}/config
-// answers them: a connector's own keys, then the framework's. Sinks, sources, converters, header
-// converters, each by class. Callers own it.
+// answers them: a connector's own keys, then the framework's. Sinks, sources, transforms, predicates,
+// converters, header converters, each by class. Callers own it.
 func (r *Registry) List() []*sluicev1.Plugin {
 	var out []*sluicev1.Plugin
 	for _, p := range r.connectors {
@@ -257,6 +265,7 @@ func (r *Registry) List() []*sluicev1.Plugin {
 		}
 		out = append(out, entry(kind, p.Class, names(p.Class, p.Aliases, "Connector")[1:], p.Version, keys))
 	}
+	out = append(out, r.listChain()...)
 	for _, header := range []bool{false, true} {
 		for _, c := range r.converters {
 			switch {

@@ -22,7 +22,7 @@ import (
 type Deps struct {
 	// Find finds a plugin by class or alias.
 	Find func(class string) (connectors.Plugin, error)
-	// Converters and WorkerProps are for the task's converters.
+	// Converters and WorkerProps are for the task's converters and transforms.
 	Converters  stage.Registry
 	WorkerProps map[string]string
 	// ConsumerClient is the consumer's configuration for a connector.
@@ -62,6 +62,10 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if err != nil {
 		return nil, err
 	}
+	chain, err := stage.NewChain(f.deps.Converters, conf)
+	if err != nil {
+		return nil, err
+	}
 	policy, err := stage.ParsePolicy(conf)
 	if err != nil {
 		return nil, err
@@ -73,7 +77,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	}
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	t.stage = stage.NewSink(conv, stage.NewOperator(policy, f.deps.Clock, log), nil)
+	t.stage = stage.NewSink(conv, chain, stage.NewOperator(policy, f.deps.Clock, log), nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	return t, nil

@@ -14,6 +14,8 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/connectors/predicate"
+	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -101,6 +103,15 @@ type only struct{ info converter.Info }
 
 func (o only) Converter(string) (converter.Info, error)       { return o.info, nil }
 func (o only) HeaderConverter(string) (converter.Info, error) { return o.info, nil }
+func (only) Predicate(string) (predicate.Info, error)         { return predicate.Info{}, nil }
+func (only) Transform(class string) (transform.Info, error) {
+	for _, i := range transform.Builtin() {
+		if i.Class == class {
+			return i, nil
+		}
+	}
+	return transform.Info{}, errors.New("no such transform")
+}
 
 func cluster(t *testing.T, n int) (*kfake.Cluster, kafkaio.Client) {
 	t.Helper()

@@ -244,17 +244,26 @@ func (t *task) returned(err error) error {
 	return t.take()
 }
 
-// take puts the converted batch into the ledger and begins to hand it over.
+// take puts the converted batch into the ledger and begins to hand it over. What was filtered or skipped is
+// delivered: promise 1 holds, since its offset still waits for every earlier record of its partition.
 func (t *task) take() error {
 	clear(t.used)
-	last := ""
-	for i := range t.out.Messages {
+	n, last := 0, ""
+	for i := range t.out.Marks {
 		m := &t.out.Marks[i]
-		t.out.Messages[i].Seq = t.ledger.Add(m.Partition, m.Offset, m.Size)
-		if topic := t.out.Messages[i].Topic; topic != last {
+		seq := t.ledger.Add(m.Partition, m.Offset, m.Size)
+		if m.Dropped {
+			if err := t.ledger.Ack(seq); err != nil {
+				return err
+			}
+			continue
+		}
+		t.out.Messages[n].Seq = seq
+		if topic := t.out.Messages[n].Topic; topic != last {
 			last = topic
 			t.uses(topic)
 		}
+		n++
 	}
 	t.rest = t.out.Messages
 	if len(t.rest) == 0 || !t.mayAct() {

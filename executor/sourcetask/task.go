@@ -21,7 +21,7 @@ import (
 type Deps struct {
 	// Find finds a plugin by class or alias.
 	Find func(class string) (connectors.Plugin, error)
-	// Converters and WorkerProps are for the task's converters.
+	// Converters and WorkerProps are for the task's converters and transforms.
 	Converters  stage.Registry
 	WorkerProps map[string]string
 	// ProducerClient is the producer's configuration for a connector.
@@ -75,6 +75,10 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if err != nil {
 		return nil, err
 	}
+	chain, err := stage.NewChain(f.deps.Converters, spec.ConnectorConfig)
+	if err != nil {
+		return nil, err
+	}
 	policy, err := stage.ParsePolicy(spec.ConnectorConfig)
 	if err != nil {
 		return nil, err
@@ -93,7 +97,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	t.stage = stage.NewSource(conv, stage.NewOperator(policy, f.deps.Clock, log), t.topic)
+	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log), t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/connectors/predicate"
+	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/supervisor"
@@ -195,7 +199,8 @@ type fixture struct {
 	env    *env
 	task   supervisor.Instance
 	result chan error
-	ready  bool // made ready first
+	ready  bool              // made ready first
+	extra  map[string]string // of the connector's config
 }
 
 func begin(t *testing.T, f *fixture) *fixture {
@@ -221,6 +226,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
 		StopTimeout: 300 * time.Millisecond, Clock: clock.Real()})
 	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
+	maps.Copy(spec.ConnectorConfig, f.extra)
 	if f.ready {
 		ready, err := factory.(supervisor.Preparer).Prepare(t.Context(), spec, slog.New(slog.DiscardHandler))
 		if err != nil {
@@ -245,6 +251,17 @@ type only struct{ info converter.Info }
 
 func (o only) Converter(string) (converter.Info, error)       { return o.info, nil }
 func (o only) HeaderConverter(string) (converter.Info, error) { return o.info, nil }
+func (only) Predicate(string) (predicate.Info, error) {
+	return predicate.Info{New: func() predicate.Predicate { return late{} }}, nil
+}
+func (only) Transform(class string) (transform.Info, error) {
+	for _, i := range transform.Builtin() {
+		if i.Class == class {
+			return i, nil
+		}
+	}
+	return transform.Info{}, errors.New("no such transform")
+}
 
 func (f *fixture) await(what string, ok func() bool) {
 	f.t.Helper()
@@ -296,6 +313,53 @@ func TestTask_MadeReadyItUsesItsProducerReadsWhatWasCommittedMeanwhileAndLeavesN
 	}
 	if opened, closed := f.broker.opens(); opened != 1 || closed != 1 || f.store.holds != 0 {
 		t.Errorf("%d producers were opened and %d closed, %d holds are left", opened, closed, f.store.holds)
+	}
+}
+
+const transforms = "org.apache.kafka.connect.transforms."
+
+func TestTask_WhatATransformFiltersIsDeliveredAndItsOffsetCommitted(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 300}, extra: map[string]string{"transforms": "f", "transforms.f.type": transforms + "Filter"}})
+	f.await("the offset", func() bool { return f.store.committed() == 300 })
+	if got := f.broker.records(); len(got) != 0 {
+		t.Errorf("%d records came", len(got))
+	}
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTask_WhatIsSkippedByToleranceIsDeliveredToo(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 300}, extra: map[string]string{"errors.tolerance": "all", "transforms": "e", "transforms.e.type": transforms + "ExtractField$Value", "transforms.e.field": "x"}})
+	f.await("the offset", func() bool { return f.store.committed() == 300 })
+	if got := f.broker.records(); len(got) != 0 {
+		t.Errorf("%d records came", len(got))
+	}
+}
+
+func TestTask_AFilteredRecordsOffsetWaitsForTheOnesBeforeIt(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 100}, broker: &broker{hold: true}, extra: map[string]string{"predicates": "p", "predicates.p.type": "late",
+		"transforms": "f", "transforms.f.type": transforms + "Filter", "transforms.f.predicate": "p"}})
+	f.await("the records that pass", func() bool { return len(f.broker.records()) == 50 })
+	f.task.Stop(false)
+	if err := f.stopped(); !errors.Is(err, ErrUnflushed) {
+		t.Errorf("the stop says %v", err)
+	}
+	if n := f.store.committed(); n != 0 {
+		t.Errorf("%d was committed", n)
+	}
+}
+
+// late is a predicate that is true for values above 50.
+type late struct{}
+
+func (late) Configure(map[string]string) error { return nil }
+
+func (late) Test(records []*transform.Record, match []bool) {
+	for i, r := range records {
+		n, err := strconv.Atoi(r.Value.Str())
+		match[i] = err == nil && n > 50
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/connectors/predicate"
+	"github.com/sluice-project/sluice/connectors/transform"
 )
 
 // Refuse names what a connector config asks for and this version does not have, sorted by key. Validation
@@ -21,10 +23,6 @@ func Refuse(config map[string]string) []Refusal {
 			continue
 		}
 		switch key {
-		case "transforms":
-			add(key, "transforms are not supported by this version: remove `transforms`")
-		case "predicates":
-			add(key, "predicates are not supported by this version: remove `predicates`")
 		case "errors.deadletterqueue.topic.name":
 			add(key, "the dead letter queue is not supported by this version: remove the key, or use errors.log.enable")
 		case "offsets.storage.topic":
@@ -39,10 +37,13 @@ func Refuse(config map[string]string) []Refusal {
 	return out
 }
 
-// Registry finds converters by class or alias; executor/plugin has the one that there is.
+// Registry finds converters, transforms and predicates by class or alias; executor/plugin has the one that
+// there is.
 type Registry interface {
 	Converter(class string) (converter.Info, error)
 	HeaderConverter(class string) (converter.Info, error)
+	Transform(class string) (transform.Info, error)
+	Predicate(class string) (predicate.Info, error)
 }
 
 // DefaultHeaderConverter is used where neither connector nor worker names one.

@@ -1,5 +1,6 @@
-// Package stage turns batches of Connect data into Kafka's bytes and back: key, value and header
-// converters, and the operator that retries, tolerates and reports what they fail on.
+// Package stage turns batches of Connect data into Kafka's bytes and back: the chain of transforms with their
+// predicates, key, value and header converters, and the operator that retries, tolerates and reports what they
+// fail on. Sources: transforms, then converters; sinks: converters, then transforms.
 //
 // The one idea: conversion is a stage between the loops and the plugin, not a part of either (DESIGN 7).
 // A guest that brings converters of its own hands over bytes and skips this package; the loops stay the
@@ -12,6 +13,10 @@
 // Promise 1: a record is skipped only where errors.tolerance=all says so. Kafka Connect skips one whose
 // retries are exhausted even under none; here the task fails.
 //
-// Transforms, predicates and the dead letter queue are not built yet: Refuse names every config key that
-// asks for them, so that none is ignored in silence.
+// A record of a source that a transform filters, or whose failure is tolerated, counts as delivered: it leaves a
+// mark, so that its offset can be committed. (Kafka Connect commits it only with a later record of its partition,
+// so that a source whose records are all filtered begins anew at each restart.)
+//
+// The dead letter queue is not built yet: Refuse names every config key that asks for what is not there, so that
+// none is ignored in silence.
 package stage

@@ -18,6 +18,7 @@ const (
 	ValueConverter  = "VALUE_CONVERTER"
 	HeaderConverter = "HEADER_CONVERTER"
 	KafkaProduce    = "KAFKA_PRODUCE"
+	Transformation  = "TRANSFORMATION"
 )
 
 // firstDelay is the first wait between two tries; it doubles with each.

@@ -7,31 +7,38 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 )
 
 // Sink converts what was consumed for a sink task.
 type Sink struct {
 	conv             Converters
+	chain            *Chain
 	op               *Operator
 	rawKey, rawValue bool
 	headers          data.Headers
+	origin           []int // of each converted record, its place in the consumed batch
 	onTopic          func(topic string)
 	topics           interner
 }
 
-// NewSink returns the stage of one task. onTopic is called once for each topic; it may be nil.
-func NewSink(conv Converters, op *Operator, onTopic func(topic string)) *Sink {
-	return &Sink{conv: conv, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+// NewSink returns the stage of one task; chain is nil without transforms. onTopic is called once for each topic; it may be nil.
+func NewSink(conv Converters, chain *Chain, op *Operator, onTopic func(topic string)) *Sink {
+	return &Sink{conv: conv, chain: chain, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
 }
 
-// Convert fills out from b: key, value, headers, as Kafka Connect orders them. The values may point into
+// Convert fills out from b: key, value, headers, transforms, as Kafka Connect orders them. The values may point into
 // b's bytes. ctx ends waits between retries; after an error out is of no use. Skipped records are missing
 // from out; their offsets are committed all the same.
 func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, out *connectors.SinkBatch) error {
 	clear(out.Records)
 	clear(s.headers)
-	out.Records, s.headers = out.Records[:0], s.headers[:0]
+	out.Records, s.headers, s.origin = out.Records[:0], s.headers[:0], s.origin[:0]
+	place := func(i int) Place {
+		r := &b.Records[i]
+		return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: string(r.Value)}
+	}
 	for i := range b.Records {
 		r := &b.Records[i]
 		if topic, fresh := s.topics.get(r.Topic); fresh && s.onTopic != nil {
@@ -40,14 +47,13 @@ func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, out *connectors.Si
 		out.Records = append(out.Records, connectors.SinkRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 			Timestamp: r.Timestamp, TimestampType: r.TimestampType})
 		to := &out.Records[len(out.Records)-1]
+		s.origin = append(s.origin, i)
 		heads := len(s.headers)
 		stage, class, err := s.record(r, to)
 		if err == nil {
 			continue
 		}
-		ok, err := s.op.Failed(ctx, stage, class, func() Place {
-			return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: string(r.Value)}
-		}, err, func() error {
+		ok, err := s.op.Failed(ctx, stage, class, func() Place { return place(i) }, err, func() error {
 			s.headers = s.headers[:heads]
 			_, _, err := s.record(r, to)
 			return err
@@ -56,9 +62,40 @@ func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, out *connectors.Si
 			return fmt.Errorf("record of topic %q, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 		}
 		if !ok {
-			out.Records, s.headers = out.Records[:len(out.Records)-1], s.headers[:heads]
+			out.Records, s.headers, s.origin = out.Records[:len(out.Records)-1], s.headers[:heads], s.origin[:len(s.origin)-1]
 		}
 	}
+	if s.chain == nil {
+		return nil
+	}
+	return s.transform(ctx, out, place)
+}
+
+// transform transforms what was converted, and takes out what the transforms drop.
+func (s *Sink) transform(ctx context.Context, out *connectors.SinkBatch, place func(i int) Place) error {
+	changed := s.chain.begin(len(out.Records))
+	for i := range out.Records {
+		r := &out.Records[i]
+		changed[i] = transform.Record{Topic: r.Topic, Partition: r.Partition, Timestamp: r.Timestamp, Offset: r.Offset, KeySchema: r.KeySchema, Key: r.Key,
+			ValueSchema: r.ValueSchema, Value: r.Value, Headers: r.Headers}
+	}
+	if err := s.chain.run(ctx, s.op, func(i int) Place { return place(s.origin[i]) }); err != nil {
+		return err
+	}
+	n := 0
+	for i := range changed {
+		t := &changed[i]
+		if t.Dropped {
+			continue
+		}
+		r := &out.Records[n]
+		*r = out.Records[i]
+		r.Topic, r.Partition, r.Timestamp, r.KeySchema, r.Key = t.Topic, t.Partition, t.Timestamp, t.KeySchema, t.Key
+		r.ValueSchema, r.Value, r.Headers = t.ValueSchema, t.Value, t.Headers
+		n++
+	}
+	clear(out.Records[n:])
+	out.Records = out.Records[:n]
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 )
 
@@ -17,9 +18,11 @@ type Mark struct {
 	Offset connectors.SourceOffset
 	// Size is that of key, value and headers, in bytes.
 	Size int
+	// Dropped marks a record that was filtered or skipped and has no message: it counts as delivered.
+	Dropped bool
 }
 
-// Outgoing is a converted batch: Messages and Marks have one entry for each record that was not skipped.
+// Outgoing is a converted batch: Marks has one entry for each record, Messages one for each that was not dropped.
 // It is reused; the messages' bytes are valid until the next Convert or until the source batch is reset.
 type Outgoing struct {
 	Messages []kafkaio.Message
@@ -38,25 +41,48 @@ func (o *Outgoing) reset() {
 // Source converts what a source task polled.
 type Source struct {
 	conv             Converters
+	chain            *Chain
 	op               *Operator
 	rawKey, rawValue bool
 	onTopic          func(ctx context.Context, topic string) error
 	topics, keys     interner
+	changed          connectors.SourceRecord // the transformed record that is being converted
 }
 
-// NewSource returns the stage of one task. onTopic is called once for each topic, before its first record
+// NewSource returns the stage of one task; chain is nil without transforms. onTopic is called once for each topic, before its first record
 // is handed on, with a context that ends when the task stops; its error fails the task. It may be nil.
-func NewSource(conv Converters, op *Operator, onTopic func(ctx context.Context, topic string) error) *Source {
-	return &Source{conv: conv, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+func NewSource(conv Converters, chain *Chain, op *Operator, onTopic func(ctx context.Context, topic string) error) *Source {
+	return &Source{conv: conv, chain: chain, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
 }
 
-// Convert fills out from b. ctx ends waits between retries; then, and after any error, out is of no use.
-// A skipped record leaves no mark, so its offset is committed only by a later record of its partition (as
-// Kafka Connect does).
+// Convert fills out from b: transforms, headers, key, value. ctx ends waits between retries; then, and after any
+// error, out is of no use.
 func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Outgoing) error {
 	out.reset()
+	var changed []transform.Record
+	if s.chain != nil {
+		changed = s.chain.begin(len(b.Records))
+		for i := range b.Records {
+			r := &b.Records[i]
+			changed[i] = transform.Record{Topic: r.Topic, Partition: r.KafkaPartition, Timestamp: r.Timestamp, Offset: transform.NoOffset, KeySchema: r.KeySchema, Key: r.Key,
+				ValueSchema: r.ValueSchema, Value: r.Value, Headers: r.Headers}
+		}
+		if err := s.chain.run(ctx, s.op, func(i int) Place { return sourcePlace(&b.Records[i]) }); err != nil {
+			return err
+		}
+	}
 	for i := range b.Records {
 		r := &b.Records[i]
+		if changed != nil {
+			t := &changed[i]
+			if t.Dropped {
+				out.Marks = append(out.Marks, Mark{Partition: r.Partition, Offset: s.own(r.Offset), Dropped: true})
+				continue
+			}
+			s.changed = connectors.SourceRecord{Partition: r.Partition, Offset: r.Offset, Topic: t.Topic, KafkaPartition: t.Partition, KeySchema: t.KeySchema, Key: t.Key,
+				ValueSchema: t.ValueSchema, Value: t.Value, Headers: t.Headers, Timestamp: t.Timestamp}
+			r = &s.changed
+		}
 		topic, fresh := s.topics.get(r.Topic)
 		if topic == "" {
 			return fmt.Errorf("%w: record %d of the batch names no topic", ErrRecord, i)
@@ -84,6 +110,7 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 			}
 			if !ok {
 				out.buf, out.headers = out.buf[:buf], out.headers[:heads]
+				out.Marks = append(out.Marks, Mark{Partition: r.Partition, Offset: s.own(r.Offset), Dropped: true})
 				continue
 			}
 		}

@@ -309,7 +309,7 @@ func (s *state) framework() {
 		}
 	}
 	def := configdef.New()
-	for _, k := range framework.Keys(s.plugin.Type, o) {
+	for _, k := range append(framework.Keys(s.plugin.Type, o), s.chain()...) {
 		def.Define(k)
 	}
 	s.put(def)

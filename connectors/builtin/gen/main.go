@@ -1,5 +1,5 @@
-// Command gen writes the reference of the builtin connectors: docs/connectors/*.md, one page a plugin
-// and an index, and one of the keys that every connector has. The tables come from the config definitions, the words above them from text/, one file a
+// Command gen writes the references of what is built in: docs/connectors/*.md and docs/transforms/*.md, one
+// page a plugin and an index, and one of the keys that every connector has. The tables come from the config definitions, the words above them from text/, one file a
 // page. Its output depends on nothing else. Run it in the root of the repository:
 //
 //	go run ./connectors/builtin/gen
@@ -9,12 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/sluice-project/sluice/connectors/builtin/all"
 )
 
 func main() {
-	dir := flag.String("dir", "docs/connectors", "the directory to write to")
+	dir := flag.String("dir", "docs", "the directory below which to write")
 	flag.Parse()
 	if err := generate(*dir); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
@@ -27,5 +28,8 @@ func generate(dir string) error {
 	if err != nil {
 		return err
 	}
-	return write(dir, files)
+	if err := write(filepath.Join(dir, "connectors"), files); err != nil {
+		return err
+	}
+	return write(filepath.Join(dir, "transforms"), chainPages())
 }
