@@ -425,12 +425,13 @@ func (t *task) closeProducer() {
 	t.mu.Lock()
 	t.open = nil
 	t.mu.Unlock()
-	t.producer.Close()
+	// The carrier first: to it a producer that is closed is one that was lost.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := t.carrier.Stop(ctx); err != nil {
 		t.log.Warn("the carrier of reports did not end", logkey.Err, err)
 	}
+	t.producer.Close()
 	t.producer, t.carrier, t.reports = nil, nil, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,6 +82,7 @@ type broker struct {
 	purged  bool
 	opened  int
 	closed  int
+	gone    chan struct{} // closed with the open producer
 }
 
 func (b *broker) Produce(msgs []kafkaio.Message) (int, error) {
@@ -103,13 +105,17 @@ func (b *broker) Reports(ctx context.Context, _ time.Duration, buf []kafkaio.Rep
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.hold || len(b.pending) == 0 {
+		gone := b.gone
 		b.mu.Unlock()
+		var err error
 		select {
 		case <-ctx.Done():
 		case <-clock.Real().After(time.Millisecond):
+		case <-gone:
+			err = kafkaio.ErrClosed
 		}
 		b.mu.Lock()
-		return 0, nil
+		return 0, err
 	}
 	n := copy(buf, b.pending)
 	b.pending = b.pending[n:]
@@ -117,9 +123,23 @@ func (b *broker) Reports(ctx context.Context, _ time.Duration, buf []kafkaio.Rep
 }
 
 func (b *broker) Purge() { b.mu.Lock(); b.purged = true; b.mu.Unlock() }
-func (b *broker) Close() { b.mu.Lock(); b.closed++; b.mu.Unlock() }
 
-func (b *broker) open() (Producer, error) { b.mu.Lock(); b.opened++; b.mu.Unlock(); return b, nil }
+// Close has the Reports under way return with an error, and takes its time, as the real one does.
+func (b *broker) Close() {
+	b.mu.Lock()
+	b.closed++
+	close(b.gone)
+	b.mu.Unlock()
+	<-clock.Real().After(20 * time.Millisecond)
+}
+
+func (b *broker) open() (Producer, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opened++
+	b.gone = make(chan struct{})
+	return b, nil
+}
 
 // opens are how often a producer was opened and closed.
 func (b *broker) opens() (opened, closed int) {
@@ -201,7 +221,16 @@ type fixture struct {
 	result chan error
 	ready  bool              // made ready first
 	extra  map[string]string // of the connector's config
+	clock  later
 }
+
+// later is the real clock, and hours ahead of it where it is told to be.
+type later struct {
+	clock.Clock
+	by *atomic.Int64
+}
+
+func (l later) Now() time.Time { return l.Clock.Now().Add(time.Duration(l.by.Load())) }
 
 func begin(t *testing.T, f *fixture) *fixture {
 	t.Helper()
@@ -212,6 +241,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 	if f.store == nil {
 		f.store = &ledgerStore{}
 	}
+	f.clock = later{clock.Real(), &atomic.Int64{}}
 	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector { return planned{task: f.source} }}
 	var strings converter.Info
 	for _, in := range converter.Builtin() {
@@ -224,7 +254,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
 		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker.open() }, Offsets: f.store,
 		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
-		StopTimeout: 300 * time.Millisecond, Clock: clock.Real()})
+		StopTimeout: 300 * time.Millisecond, Clock: f.clock})
 	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
 	maps.Copy(spec.ConnectorConfig, f.extra)
 	if f.ready {
@@ -313,6 +343,38 @@ func TestTask_MadeReadyItUsesItsProducerReadsWhatWasCommittedMeanwhileAndLeavesN
 	}
 	if opened, closed := f.broker.opens(); opened != 1 || closed != 1 || f.store.holds != 0 {
 		t.Errorf("%d producers were opened and %d closed, %d holds are left", opened, closed, f.store.holds)
+	}
+}
+
+func TestTask_AnIdleProducerIsClosedAndTheTaskRunsOnAndOpensAnother(t *testing.T) {
+	more := make(chan struct{})
+	f := begin(t, &fixture{source: &counter{limit: 20, poll: func(ctx context.Context, n int64) error {
+		if n < 10 {
+			return nil
+		}
+		select {
+		case <-more:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}})
+	f.await("the first records are committed", func() bool { return f.store.committed() == 10 })
+	f.clock.by.Store(int64(2 * idleProducer))
+	f.await("the producer is closed", func() bool { _, closed := f.broker.opens(); return closed == 1 })
+	close(more)
+	f.await("the rest comes by another", func() bool { return len(f.broker.records()) == 20 })
+	select {
+	case err := <-f.result:
+		t.Fatalf("the task has ended: %v", err)
+	default:
+	}
+	if opened, _ := f.broker.opens(); opened != 2 {
+		t.Errorf("%d producers were opened", opened)
+	}
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil {
+		t.Error(err)
 	}
 }
 

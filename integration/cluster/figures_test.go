@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/sluice-project/sluice/integration/harness"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/history"
@@ -261,31 +263,21 @@ func differ(a, b map[string]string) (n int) {
 	return n
 }
 
-// writes counts etcd's revisions in half a minute in which nothing changes.
+// writes counts the writes of keys in etcd in half a minute in which nothing changes, and names the keys.
 func (s *story) writes() string {
 	s.t.Helper()
-	revision := func() int {
-		_, text, err := harness.Call("GET", "http://"+s.Replicas[0].Ready("admin")+"/metrics", nil)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for line := range strings.SplitSeq(text, "\n") {
-			if v, ok := strings.CutPrefix(line, "sluice_controlplane_store_revision "); ok {
-				f, _ := strconv.ParseFloat(v, 64) // Prometheus's form
-				return int(f)
+	watch := func(d time.Duration) (keys []string) {
+		ctx, cancel := context.WithTimeout(s.t.Context(), d)
+		defer cancel()
+		for r := range s.etcd(s.t).Watch(ctx, "/", clientv3.WithPrefix()) {
+			for _, e := range r.Events {
+				keys = append(keys, string(e.Kv.Key))
 			}
 		}
-		return 0
+		return keys
 	}
-	last, since := revision(), time.Now()
 	// Sessions and replicas that were killed are gone when their leases end: longer than one lives nothing may change.
-	harness.Await(s.t, "twenty seconds without a change", 2*time.Minute, func() bool {
-		if now := revision(); now != last {
-			last, since = now, time.Now()
-		}
-		return time.Since(since) > 20*time.Second
-	})
-	before, began := revision(), time.Now()
-	harness.Await(s.t, "half a minute is over", time.Minute, func() bool { return time.Since(began) > 30*time.Second })
-	return fmt.Sprintf("etcd: %d writes of keys a minute while nothing changes (the renewals of leases are none)", 2*(revision()-before))
+	harness.Await(s.t, "twenty seconds without a change", 3*time.Minute, func() bool { return len(watch(20*time.Second)) == 0 })
+	keys := watch(30 * time.Second)
+	return fmt.Sprintf("etcd: %d writes of keys a minute while nothing changes (the renewals of leases are none) %v", 2*len(keys), keys)
 }
