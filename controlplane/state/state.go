@@ -118,7 +118,7 @@ type Snapshot struct {
 	Replicas    map[string]*Replica
 	// LogLevels are loglevels; nil where none was ever set.
 	LogLevels *storev1.LogLevels
-	Deleted     map[string]*Deleted
+	Deleted   map[string]*Deleted
 	// HandBack is nil where the cluster is not handed back to Kafka Connect.
 	HandBack *HandBack
 	// Mirrored is the revision up to which the mirror of a handed-back cluster is whole; 0 where there is none.
