@@ -115,7 +115,11 @@ func load(given, source map[string]string, others []string) (Worker, []string, e
 	if len(w.values.List(bootstrapServers)) == 0 {
 		fail("%s is empty: give host:port pairs", bootstrapServers)
 	}
+	strange := "These worker keys are known neither to Kafka Connect nor to Sluice and are ignored: " + strings.Join(unknownKeys, ", ")
 	if len(errs) > 0 {
+		if len(unknownKeys) > 0 {
+			errs = append(errs, errors.New(strange)) // no fault by itself: a key that is missing may be among them, misspelt
+		}
 		return Worker{}, nil, errors.Join(errs...)
 	}
 	var warnings []string
@@ -123,7 +127,7 @@ func load(given, source map[string]string, others []string) (Worker, []string, e
 		warnings = append(warnings, "These worker keys mean nothing to Sluice and are ignored: "+strings.Join(meaningless, ", "))
 	}
 	if len(unknownKeys) > 0 {
-		warnings = append(warnings, "These worker keys are known neither to Kafka Connect nor to Sluice and are ignored: "+strings.Join(unknownKeys, ", "))
+		warnings = append(warnings, strange)
 	}
 	if w.ExactlyOnce() != "disabled" {
 		warnings = append(warnings, eosSupport+"="+w.ExactlyOnce()+": this version delivers the records of sources at least once")
