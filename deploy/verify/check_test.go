@@ -137,6 +137,9 @@ func (s settings) listens() map[string]int {
 		v := s.get(key)
 		switch key {
 		case "listeners":
+			if s.binary.name == workerName {
+				continue // an executor takes its name from it, and serves nothing there
+			}
 			if u, err := url.Parse(v); err == nil {
 				v = u.Host
 			}
