@@ -31,8 +31,8 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 
 
 .PHONY: integration
-integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so.
-	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/cluster
+integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so. SLUICE_GOLDENS=dir also replays recorded answers.
+	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster
 
 .PHONY: compat
 compat: ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back. Needs a JDK and Maven.
