@@ -60,16 +60,16 @@ func TestFigures(t *testing.T) {
 	calm := &figures{what: "the same in a second in which nothing happens"}
 	leader := &figures{what: "kill -9 of the leader to the next grant"}
 	for range rounds {
-		x := s.apart(0)
-		sinkKill.add(s.untilGrown(0, x.Kill))
+		lane, x := s.apart()
+		sinkKill.add(s.untilGrown(lane, x.Kill))
 		s.back(x)
-		x = s.apart(0)
-		still := s.standstill(0)
+		lane, x = s.apart()
+		still := s.standstill(lane)
 		second := time.Now()
 		harness.Await(t, "a second is over", time.Minute, func() bool { return time.Since(second) > time.Second })
 		calm.add(still())
-		still = s.standstill(0)
-		sinkTerm.add(s.untilGrown(0, x.Term))
+		still = s.standstill(lane)
+		sinkTerm.add(s.untilGrown(lane, x.Term))
 		sinkGap.add(still())
 		s.back(x)
 		x = s.holder("src-1")
@@ -110,17 +110,21 @@ func TestFigures(t *testing.T) {
 	s.check()
 }
 
-// apart is the holder of a lane's sink, once it is not the holder of its source too.
-func (s *story) apart(i int) *harness.Process {
+// apart is a lane whose sink and source have different holders, and the sink's.
+func (s *story) apart() (lane int, holder *harness.Process) {
 	s.t.Helper()
-	for {
-		x := s.holder(fmt.Sprintf("dst-%d", i))
-		if x != s.holder(fmt.Sprintf("src-%d", i)) {
-			return x
+	for range 20 {
+		for i := range lanes {
+			if x := s.holder(fmt.Sprintf("dst-%d", i)); x != s.holder(fmt.Sprintf("src-%d", i)) {
+				return i, x
+			}
 		}
+		x := s.holder("dst-0")
 		x.Stop()
 		s.back(x)
 	}
+	s.t.Fatal("every lane's sink is where its source is")
+	return 0, nil
 }
 
 // back starts an executor again and waits until everything runs.
