@@ -105,7 +105,7 @@ func (s *Connectors) alter(ctx context.Context, name, id string, v *storev1.Offs
 			}
 		case requested:
 			return "", errs.New(errs.OffsetsTimeout, "The request to alter the offsets of connector %s was ended before there was a result: read its offsets before you try again", name)
-		case have == nil || have.Value.GetResult() != nil:
+		case have == nil: // one that has a result is its caller's to read: it deletes it, or the leader does after its deadline
 			c, err := stopped(view, name)
 			if err != nil {
 				return "", err
