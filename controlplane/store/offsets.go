@@ -51,7 +51,7 @@ func (s *Store) CompleteOffsets(ctx context.Context, connector string, e lease.E
 		if err != nil {
 			return err
 		}
-		if len(kvs) == 0 || e.Era != s.View().Era {
+		if len(kvs) == 0 || !s.sameEra(e) {
 			return fmt.Errorf("%w: %s", ErrOffsetsStale, connector)
 		}
 		v, err := decode(kvs[0], &storev1.Offsets{})
