@@ -1,10 +1,12 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,7 +169,7 @@ func (c *Cluster) AwaitHealthy(p *Process) {
 // REST is gateway i's address.
 func (c *Cluster) REST(i int) string { return c.Gateways[i].Ready("rest") }
 
-// Histories reads the histories of all executors' lives.
+// Histories reads the histories of all executors' lives, in the order of their times: all run on one machine's clock.
 func (c *Cluster) Histories() []history.Event {
 	c.t.Helper()
 	var out []history.Event
@@ -185,5 +187,6 @@ func (c *Cluster) Histories() []history.Event {
 			out = append(out, events...)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b history.Event) int { return cmp.Compare(a.End, b.End) })
 	return out
 }
