@@ -19,7 +19,7 @@ import (
 // Offsets records requests to alter offsets.
 type Offsets interface {
 	Subscribe() (<-chan struct{}, func())
-	RequestOffsets(ctx context.Context, c *state.Connector, replaced *state.Offsets, within time.Duration, v *storev1.Offsets) error
+	RequestOffsets(ctx context.Context, c *state.Connector, within time.Duration, v *storev1.Offsets) error
 	EndOffsets(ctx context.Context, o *state.Offsets) (bool, error)
 }
 
@@ -110,7 +110,7 @@ func (s *Connectors) alter(ctx context.Context, name, id string, v *storev1.Offs
 			if err != nil {
 				return "", err
 			}
-			err = s.store.RequestOffsets(ctx, c, have, alterTimeout, v)
+			err = s.store.RequestOffsets(ctx, c, alterTimeout, v)
 			if errors.Is(err, store.ErrOffsetsBusy) {
 				err = s.store.Barrier(ctx) // what has changed is to be seen
 			}

@@ -32,7 +32,7 @@ func TestOffsets_AViewThatLagsBehindTheLeadersOwnGrantsNeverHasThemAlteredBeside
 	if err := h.store.Store.Apply(t.Context(), l.guard, []state.Action{state.Grant{Unit: task, SessionMod: mod, Value: &storev1.Assignment{Session: "a", Executor: "a:1", Class: exclusive, Incarnation: stopped.Incarnation}}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.store.RequestOffsets(t.Context(), stopped, nil, time.Hour, &storev1.Offsets{Id: "1"}); err != nil {
+	if err := h.store.RequestOffsets(t.Context(), stopped, time.Hour, &storev1.Offsets{Id: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	lagging := *h.look()

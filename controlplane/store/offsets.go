@@ -18,9 +18,8 @@ import (
 const MaxOffsets = 384 << 10
 
 // RequestOffsets records a request to alter a connector's offsets, to be done within a time. The connector must
-// be as it was seen, and replaced is what was seen of an earlier request, which is over; nil where there was none.
-// ErrOffsetsBusy where either has changed, ErrTooLarge.
-func (s *Store) RequestOffsets(ctx context.Context, c *state.Connector, replaced *state.Offsets, within time.Duration, v *storev1.Offsets) error {
+// be as it was seen, without a request. ErrOffsetsBusy where it has changed or has one, ErrTooLarge.
+func (s *Store) RequestOffsets(ctx context.Context, c *state.Connector, within time.Duration, v *storev1.Offsets) error {
 	v = proto.CloneOf(v)
 	v.Incarnation, v.DeadlineMs, v.Result, v.Started = c.Incarnation, s.clock.Now().Add(within).UnixMilli(), nil, false
 	if n := proto.Size(v); n > MaxOffsets {
@@ -31,11 +30,7 @@ func (s *Store) RequestOffsets(ctx context.Context, c *state.Connector, replaced
 	if err != nil {
 		return err
 	}
-	compares := []Compare{{s.keys.connector(c.Name), ModRevision, c.ModRevision}, {key, CreateRevision, 0}}
-	if replaced != nil {
-		compares[1] = Compare{key, ModRevision, replaced.ModRevision}
-	}
-	ok, _, err := s.write(ctx, compares, op)
+	ok, _, err := s.write(ctx, []Compare{{s.keys.connector(c.Name), ModRevision, c.ModRevision}, {key, CreateRevision, 0}}, op)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: connector %s", ErrOffsetsBusy, c.Name)
 	}

@@ -30,35 +30,34 @@ func (e *env) alter(c *state.Connector, s *state.Session) *state.Assignment {
 
 func offsetsRequested(t *testing.T, e *env) {
 	c := e.connector("c/ä")
-	e.must(e.RequestOffsets(t.Context(), c, nil, time.Minute, offsets("1")))
+	e.must(e.RequestOffsets(t.Context(), c, time.Minute, offsets("1")))
 	o := e.see().Offsets[c.Name]
 	if o == nil || o.Value.GetIncarnation() != c.Incarnation || o.Value.GetDeadlineMs() == 0 || !proto.Equal(o.Value.GetOffsets()[0], offsets("").GetOffsets()[0]) {
 		t.Fatalf("%v", o)
 	}
-	e.is(e.RequestOffsets(t.Context(), c, nil, time.Minute, offsets("2")), store.ErrOffsetsBusy)
-	e.must(e.RequestOffsets(t.Context(), c, o, time.Minute, offsets("3")))
+	e.is(e.RequestOffsets(t.Context(), c, time.Minute, offsets("2")), store.ErrOffsetsBusy)
+	if ended, err := e.EndOffsets(t.Context(), o); err != nil || !ended || e.see().Offsets[c.Name] != nil {
+		t.Fatalf("it was not ended: %v", err)
+	}
 	changed, err := e.UpdateConnector(t.Context(), c.Name, func(c *state.Connector) (*storev1.Connector, error) {
 		v := proto.CloneOf(c.Value)
 		v.TargetState = sluicev1.TargetState_TARGET_STATE_STARTED
 		return v, nil
 	})
 	e.must(err)
-	now := e.see().Offsets[c.Name]
-	e.is(e.RequestOffsets(t.Context(), c, now, time.Minute, offsets("4")), store.ErrOffsetsBusy)
-	large := offsets("5")
+	e.is(e.RequestOffsets(t.Context(), c, time.Minute, offsets("3")), store.ErrOffsetsBusy)
+	large := offsets("4")
 	*large.Offsets[0].Offset = `{"x":"` + strings.Repeat("x", store.MaxOffsets) + `"}`
-	e.is(e.RequestOffsets(t.Context(), changed, now, time.Minute, large), store.ErrTooLarge)
+	e.is(e.RequestOffsets(t.Context(), changed, time.Minute, large), store.ErrTooLarge)
+	e.must(e.RequestOffsets(t.Context(), changed, time.Minute, offsets("5")))
 	if ended, err := e.EndOffsets(t.Context(), o); err != nil || ended {
 		t.Fatalf("another request was ended: %v", err)
-	}
-	if ended, err := e.EndOffsets(t.Context(), now); err != nil || !ended || e.see().Offsets[c.Name] != nil {
-		t.Fatalf("it was not ended: %v", err)
 	}
 }
 
 func offsetsGranted(t *testing.T, e *env) {
 	c, s := e.connector("c"), e.session("s")
-	e.must(e.RequestOffsets(t.Context(), c, nil, time.Minute, offsets("1")))
+	e.must(e.RequestOffsets(t.Context(), c, time.Minute, offsets("1")))
 	seen := e.see().Offsets["c"]
 	resumed, err := e.UpdateConnector(t.Context(), "c", func(c *state.Connector) (*storev1.Connector, error) {
 		v := proto.CloneOf(c.Value)
@@ -82,7 +81,7 @@ func offsetsGranted(t *testing.T, e *env) {
 	}
 	// A request that is taken back is not granted any more.
 	d := e.connector("d")
-	e.must(e.RequestOffsets(t.Context(), d, nil, time.Minute, offsets("1")))
+	e.must(e.RequestOffsets(t.Context(), d, time.Minute, offsets("1")))
 	gone := e.see().Offsets["d"]
 	_, err = e.EndOffsets(t.Context(), gone)
 	e.must(err)
@@ -94,7 +93,7 @@ func offsetsGranted(t *testing.T, e *env) {
 
 func offsetsCompleted(t *testing.T, e *env) {
 	c, s := e.connector("c"), e.session("s")
-	e.must(e.RequestOffsets(t.Context(), c, nil, time.Minute, offsets("1")))
+	e.must(e.RequestOffsets(t.Context(), c, time.Minute, offsets("1")))
 	a := e.alter(c, s)
 	done := &sluicev1.OffsetsResult{Complete: true}
 	e.is(e.CompleteOffsets(t.Context(), "c", stale(a.Epoch), "1", done), store.ErrOffsetsStale)
