@@ -165,7 +165,7 @@ func knownQuery(raw string) url.Values {
 		q.Add(decoded(key), decoded(value))
 	}
 	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "version", "scope", "connector"} {
-		if v, ok := q[key]; ok {
+		if v, ok := q[key]; ok && (v[0] != "" || key != "connectorsOnly") { // of which an empty one is the default
 			out[key] = v[:1]
 		}
 	}

@@ -177,7 +177,6 @@ func TestSurface_IsKafkaConnects(t *testing.T) {
 		want               string
 	}{
 		{"PATCH", "/connectors/a/config", `{"x":null,"y":1.50}`, 200, `{"name":"a","config":{"x":null,"y":"1.50"},"tasks":[],"type":"source"}`},
-		{"PATCH", "/connectors/a/config", `null`, 400, `{"error_code":400,"message":"the config is null: an object is needed"}`},
 		{"GET", "/health", "", 200, `{"status":"healthy","message":"m"}`},
 		{"GET", "/connector-plugins/p/config", "", 200, `[{"name":"k","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"d <1>","group":"G","order_in_group":-1,"width":"NONE","display_name":"K","dependents":[],"order":-1}]`},
 		{"GET", "/admin/loggers/ROOT", "", 200, `{"level":"INFO","last_modified":null}`},
