@@ -1,8 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
@@ -172,11 +176,11 @@ func checkClass(c *sluicev1.Config) error {
 	return errs.New(errs.ConfigInvalid, "Connector config %s contains no connector type", javaMap(c))
 }
 
-// javaMap prints a config as Java prints a map. Values whose key says that they are secret are hidden:
+// javaMap prints a config as Java prints a HashMap, in its order. Values whose key says that they are secret are hidden:
 // the text ends up in logs.
 func javaMap(c *sluicev1.Config) string {
 	parts := make([]string, 0, len(c.GetEntries()))
-	for _, e := range c.GetEntries() {
+	for _, e := range hashOrder(c.GetEntries()) {
 		v := "null"
 		switch {
 		case e.Value == nil:
@@ -188,6 +192,23 @@ func javaMap(c *sluicev1.Config) string {
 		parts = append(parts, e.GetKey()+"="+v)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// hashOrder is the order in which a HashMap that was copied from a map of these entries lists them: by the buckets that
+// their hashes put them into.
+func hashOrder(in []*sluicev1.ConfigEntry) []*sluicev1.ConfigEntry {
+	buckets := uint32(1)
+	for float64(buckets) < math.Floor(float64(len(in))/0.75+1) {
+		buckets *= 2
+	}
+	bucket := func(e *sluicev1.ConfigEntry) uint32 {
+		h := uint32(0)
+		for _, c := range utf16.Encode([]rune(e.GetKey())) {
+			h = 31*h + uint32(c)
+		}
+		return (h ^ h>>16) & (buckets - 1)
+	}
+	return slices.SortedStableFunc(slices.Values(in), func(a, b *sluicev1.ConfigEntry) int { return cmp.Compare(bucket(a), bucket(b)) })
 }
 
 func secret(key string) bool {

@@ -49,7 +49,7 @@ func TestPatch_MergesValidatesAndKeepsWhatItRefuses(t *testing.T) {
 		{"no connector, before all else", "no", nil, `"1"`, errs.ConnectorNotFound, "Connector no not found"},
 		{"another config", "a", pairs("y", "9"), `"0-0"`, errs.ConfigChanged, ""},
 		{"no patch", "a", nil, "", errs.RequestMalformed, ""},
-		{"no class", "a", null(pairs(), "connector.class"), "", errs.ConfigInvalid, "Connector config {y=3, name=a, z=4, nope=5} contains no connector type"},
+		{"no class", "a", null(pairs(), "connector.class"), "", errs.ConfigInvalid, "Connector config {name=a, y=3, z=4, nope=5} contains no connector type"},
 		{"invalid", "a", pairs("bad", "1"), "", errs.ConfigInvalid, ""},
 		{"too large", "a", pairs("big", strings.Repeat("x", 400<<10)), "", errs.ConfigTooLarge, ""},
 	} {

@@ -199,11 +199,14 @@ func check(name string, config *sluicev1.Config, requestID string) (*checkedConf
 	if err := checkSize(config); err != nil {
 		return nil, err
 	}
-	// The name comes before the class: an empty one is the more basic mistake.
-	if err := checkName(name); err != nil {
+	checked, err := checkPlaced(config)
+	if err != nil {
 		return nil, err
 	}
-	return checkPlaced(config)
+	if len(name) > maxName {
+		return nil, checkName(name)
+	}
+	return checked, nil
 }
 
 // checkPlaced wants to know which class, and in which pool.
@@ -237,6 +240,12 @@ func (s *Connectors) validated(ctx context.Context, c *checkedConfig, requestID 
 	}
 	if r.GetRefusal() != "" {
 		return nil, invalid(1, r.GetRefusal())
+	}
+	// The definition of every connector has said so, with what else is wrong. The store relies on it.
+	if name, ok := lookup(c.config, keyName); ok {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
 	}
 	return &storev1.Connector{
 		Config: c.config, Pool: c.pool, Type: r.GetType(), PluginClass: r.GetPluginClass(), TaskClass: r.GetTaskClass(), RequestId: requestID,

@@ -71,7 +71,7 @@ func TestWrites_RefuseBadInputAndChangeNothing(t *testing.T) {
 		{"no name", "", pairs("connector.class", "X"), "", errs.ConfigInvalid, framed("Invalid value  for configuration name: String may not be empty")},
 		{"control characters", "a\u0001b\u0085c", pairs("connector.class", "X"), "", errs.ConfigInvalid, framed("Invalid value a\u0001b\u0085c for configuration name: String may not contain control sequences but had the following ASCII chars: 1, 133")},
 		{"a long name", strings.Repeat("n", 1025), pairs("connector.class", "X"), "", errs.ConfigInvalid, ""},
-		{"no class", "a", pairs("db.password", "p"), "", errs.ConfigInvalid, "Connector config {db.password=[hidden], name=a} contains no connector type"},
+		{"no class", "a", pairs("db.password", "p"), "", errs.ConfigInvalid, "Connector config {name=a, db.password=[hidden]} contains no connector type"},
 		{"class null", "a", null(pairs(), "connector.class"), "", errs.ConfigInvalid, "Connector config {connector.class=null, name=a} contains no connector type"},
 		{"a class that is not run", "a", pairs("connector.class", "X", "foreign", "x"), "", errs.ConfigInvalid, framed("Sluice does not run it")},
 		{"an empty pool", "a", pairs("connector.class", "X", "sluice.pool", ""), "", errs.ConfigInvalid, ""},

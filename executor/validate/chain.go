@@ -37,8 +37,8 @@ func (s *state) chain() []configdef.Key {
 		}},
 	} {
 		var seen []string
-		for _, alias := range strings.Split(s.config[k.key], ",") {
-			if alias = strings.TrimSpace(alias); slices.Contains(seen, alias) || alias == "" {
+		for _, alias := range configdef.SplitList(s.config[k.key]) {
+			if slices.Contains(seen, alias) { // an empty one is an alias, for which nothing is configured
 				continue
 			}
 			seen = append(seen, alias)

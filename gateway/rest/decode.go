@@ -27,6 +27,7 @@ func decodeBody(r io.Reader, v any) error {
 	if err != nil {
 		return fmt.Errorf("the body cannot be read: %w", err)
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	switch v := v.(type) {
@@ -35,6 +36,11 @@ func decodeBody(r io.Reader, v any) error {
 	case *sluicev1.AlterConnectorOffsetsRequest:
 		err = decodeOffsets(d, v)
 	case **sluicev1.Config:
+		// Kafka Connect looks for the connector before it looks whether there is a config.
+		if text := string(bytes.TrimSpace(body)); text == "" || text == "null" {
+			*v = nil
+			return nil
+		}
 		*v, err = decodeConfig(d)
 	case **string:
 		*v, err = decodeLevel(d)

@@ -1,8 +1,8 @@
 package rest
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,11 +31,11 @@ func writeError(w http.ResponseWriter, code int, message string, typed bool) {
 		w.Header()["Content-Type"] = nil
 	}
 	w.WriteHeader(code)
-	b, err := json.Marshal(errorBody{code, message})
-	if err != nil {
+	var b bytes.Buffer
+	if err := writeJSON(&b, errorBody{code, message}); err != nil {
 		return // an int and a string always encode
 	}
-	_, _ = w.Write(b) // the client is gone: there is nobody to tell
+	_, _ = w.Write(b.Bytes()) // the client is gone: there is nobody to tell
 }
 
 // containerError answers as the container in front of Kafka Connect's resources does.
@@ -45,21 +45,6 @@ func containerError(w http.ResponseWriter, code int) {
 
 func containerText(code int) string {
 	return fmt.Sprintf("HTTP %d %s", code, http.StatusText(code))
-}
-
-// badRequest answers what Jetty refuses before Kafka Connect sees it, in Jetty's words.
-func badRequest(w http.ResponseWriter, r *http.Request) {
-	b, err := json.Marshal(struct {
-		Message string `json:"message"`
-		URL     string `json:"url"`
-		Status  string `json:"status"`
-	}{"Bad Request", base(r) + r.RequestURI, "400"})
-	if err != nil {
-		return // three strings always encode
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
-	_, _ = w.Write(b) // the client is gone: there is nobody to tell
 }
 
 // httpCode is the status for a gRPC error: by its registered reason, else by its code.

@@ -3,8 +3,6 @@ package rest
 import (
 	"context"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -73,11 +71,11 @@ func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) 
 		return Handlers{}, err
 	}
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) })
-	out := Handlers{Main: all, Admin: only(all, isAdmin)}
+	out := Handlers{Main: all, Admin: webServer(only(all, isAdmin))}
 	if o.AdminApart {
 		out.Main = only(all, func(path string) bool { return !isAdmin(path) })
 	}
-	out.Main = addHeaders(o.Headers, o.Clock, o.CORS.around(out.Main))
+	out.Main = webServer(addHeaders(o.Headers, o.Clock, o.CORS.around(out.Main)))
 	return out, nil
 }
 
@@ -94,28 +92,41 @@ func only(next http.Handler, meant func(path string) bool) http.Handler {
 	})
 }
 
-// serve does what Kafka Connect's container does before a resource is called, in its order: path, method, type of the
-// body, type of the answer.
+// serve does what Kafka Connect's container does before a resource is called, in its order: whether the type of the body
+// can be read, path, method, type of the body, type of the answer.
 func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	path, err := plainPath(r.URL)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, "The path of the request cannot be read: "+err.Error(), true)
 		return
 	}
-	methods := allowed(path)
-	switch {
-	case methods == nil:
+	if given, ok := r.Header["Content-Type"]; ok {
+		if _, _, readable := parseMedia(given[0], false); !readable {
+			badRequest(w, r)
+			return
+		}
+	}
+	at, methods := find(r.Method, path)
+	if methods == nil {
 		containerError(w, http.StatusNotFound)
 		return
-	case !slices.Contains(methods, r.Method):
+	}
+	if !slices.Contains(methods, r.Method) {
 		containerError(w, http.StatusMethodNotAllowed)
 		return
+	}
+	if refusedBody(w, r, at) {
+		return
+	}
+	accepted, readable := parseAccept(r.Header.Values("Accept"))
+	switch {
+	case !readable:
+		badRequest(w, r)
+		return
 	case r.Method == http.MethodOptions:
-		options(w, r, methods)
+		options(w, methods, accepted)
 		return
-	case refusedBody(w, r, path):
-		return
-	case !acceptsJSON(r.Header.Values("Accept")):
+	case !acceptsJSON(accepted):
 		containerError(w, http.StatusNotAcceptable)
 		return
 	}
@@ -127,8 +138,11 @@ func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	if out.Method == http.MethodHead {
 		out.Method = http.MethodGet // net/http drops the body
 	}
+	if out.Header.Get("Content-Type") != "" && !at.own {
+		out.Header.Set("Content-Type", mediaJSON) // refusedBody has read it
+	}
 	setPath(out.URL, path)
-	out.URL.RawQuery = knownQuery(r.URL.Query()).Encode()
+	out.URL.RawQuery = knownQuery(r.URL.RawQuery).Encode()
 	out.Form = nil
 	next.ServeHTTP(w, out)
 }
@@ -141,58 +155,17 @@ func base(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// options answers OPTIONS as JAX-RS does: with the methods, and a Content-Type that the client accepts.
-func options(w http.ResponseWriter, r *http.Request, methods []string) {
-	list := strings.Join(methods, ",")
-	w.Header().Set("Allow", list)
-	accept := r.Header.Values("Accept")
-	if acceptsJSON(accept) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusOK)
-		return
-	}
-	first, _, _ := strings.Cut(strings.Join(accept, ","), ",")
-	media, _, _ := strings.Cut(first, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	w.Header().Set("Content-Type", media)
-	w.WriteHeader(http.StatusOK)
-	if media == "text/plain" {
-		_, _ = io.WriteString(w, list) // the client is gone: there is nobody to tell
-	}
-}
-
-// refusedBody answers a request whose body is not declared to be JSON. /v1/ is Sluice's own, and takes a body without
-// a type too.
-func refusedBody(w http.ResponseWriter, r *http.Request, path string) bool {
-	if !hasBody(r) {
-		return false
-	}
-	given := r.Header.Get("Content-Type")
-	if given == "" && strings.HasPrefix(path, "/v1/") {
-		return false
-	}
-	media, _, err := mime.ParseMediaType(given)
-	switch {
-	case err == nil && media == "application/json":
-		return false
-	case given != "" && !strings.Contains(given, "/"):
-		badRequest(w, r)
-	default:
-		writeError(w, http.StatusUnsupportedMediaType, containerText(http.StatusUnsupportedMediaType), given == "")
-	}
-	return true
-}
-
-func hasBody(r *http.Request) bool {
-	return (r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch) && r.ContentLength != 0
-}
-
 // knownQuery keeps the parameters that Kafka Connect knows: any other would be read by grpc-gateway as
-// a field of the request. The first of repeated values counts, but for expand.
-func knownQuery(q url.Values) url.Values {
-	out := url.Values{}
+// a field of the request. The first of repeated values counts, but for expand. A semicolon divides nothing, and what
+// cannot be decoded stays as it is.
+func knownQuery(raw string) url.Values {
+	q, out := url.Values{}, url.Values{}
+	for pair := range strings.SplitSeq(raw, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		q.Add(decoded(key), decoded(value))
+	}
 	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "version", "scope", "connector"} {
-		if v, ok := q[key]; ok {
+		if v, ok := q[key]; ok && (v[0] != "" || key != "connectorsOnly") { // of which an empty one is the default
 			out[key] = v[:1]
 		}
 	}
@@ -202,20 +175,11 @@ func knownQuery(q url.Values) url.Values {
 	return out
 }
 
-func acceptsJSON(accept []string) bool {
-	if len(accept) == 0 {
-		return true
+func decoded(s string) string {
+	if plain, err := url.QueryUnescape(s); err == nil {
+		return plain
 	}
-	for _, line := range accept {
-		for part := range strings.SplitSeq(line, ",") {
-			media, _, _ := strings.Cut(part, ";")
-			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "", "*/*", "application/*", "application/json":
-				return true
-			}
-		}
-	}
-	return false
+	return s
 }
 
 // onResponse sets the status and headers that proto annotations cannot say.

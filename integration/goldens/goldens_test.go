@@ -17,20 +17,35 @@ import (
 )
 
 const (
+	root            = "../.."
 	stringConverter = "org.apache.kafka.connect.storage.StringConverter"
 	limit           = 10 * time.Minute
 )
 
-// TestAnswers_AreThoseOfAKafkaConnectWorker runs check.py of SLUICE_GOLDENS; what may differ is in testdata/known.txt, with
-// the reason.
-func TestAnswers_AreThoseOfAKafkaConnectWorker(t *testing.T) {
+func recordings(t *testing.T) string {
+	t.Helper()
 	dir := os.Getenv("SLUICE_GOLDENS")
 	if dir == "" {
 		t.Skip("SLUICE_GOLDENS is not set: no recorded answers to compare with")
 	}
+	return dir
+}
+
+// check replays the recordings, every one of which has to be answered as it was.
+func check(ctx context.Context, t *testing.T, dir, rest string) {
+	t.Helper()
+	out, err := exec.CommandContext(ctx, "python3", filepath.Join(dir, "check.py"), "--base", rest, "--wait", "10").CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnswersOfDev_AreThoseOfAKafkaConnectWorker(t *testing.T) {
+	dir := recordings(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	dev := exec.CommandContext(ctx, filepath.Join(harness.Binaries(t, "../.."), "sluice"), "dev", "--data-dir", t.TempDir(), "--rest-listen", "127.0.0.1:0",
+	dev := exec.CommandContext(ctx, filepath.Join(harness.Binaries(t, root), "sluice"), "dev", "--data-dir", t.TempDir(), "--rest-listen", "127.0.0.1:0",
 		"--grpc-listen", "127.0.0.1:0", "--offset.flush.interval.ms", "1000", "--key.converter", stringConverter, "--value.converter", stringConverter)
 	out, err := dev.StdoutPipe()
 	if err != nil {
@@ -59,10 +74,13 @@ func TestAnswers_AreThoseOfAKafkaConnectWorker(t *testing.T) {
 		for lines.Scan() {
 		}
 	}()
-	check := exec.CommandContext(ctx, "python3", filepath.Join(dir, "check.py"), "--base", rest, "--wait", "10", "--known-failures", "testdata/known.txt")
-	answer, err := check.CombinedOutput()
-	t.Logf("%s", answer)
-	if err != nil {
-		t.Error(err)
-	}
+	check(ctx, t, dir, rest)
+}
+
+func TestAnswersOfProcesses_AreThoseOfAKafkaConnectWorker(t *testing.T) {
+	dir := recordings(t)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cluster := harness.Start(t, harness.Options{Kafka: harness.StartKafka(t, root), Root: root, Executors: []string{"default", "default"}}, harness.Binaries(t, root))
+	check(ctx, t, dir, cluster.REST(0))
 }
