@@ -125,6 +125,21 @@ func (s *Plugins) ValidateConfig(ctx context.Context, req *sluicev1.ValidateConf
 	return &sluicev1.ValidateConfigResponse{Name: r.GetName(), ErrorCount: r.GetErrorCount(), Groups: r.GetGroups(), Configs: r.GetConfigs(), Warnings: r.GetWarnings()}, nil
 }
 
+// CheckConfig implements PluginService.
+func (s *Plugins) CheckConfig(ctx context.Context, req *sluicev1.CheckConfigRequest) (*sluicev1.CheckConfigResponse, error) {
+	r, err := s.ValidateConfig(ctx, &sluicev1.ValidateConfigRequest{Plugin: req.GetPlugin(), Config: req.GetConfig()})
+	if err != nil {
+		return nil, err
+	}
+	out := &sluicev1.CheckConfigResponse{Name: r.GetName(), ErrorCount: r.GetErrorCount(), Warnings: r.GetWarnings()}
+	for _, c := range r.GetConfigs() {
+		if v := c.GetValue(); len(v.GetErrors()) > 0 {
+			out.Errors = append(out.Errors, &sluicev1.KeyErrors{Name: v.GetName(), Errors: v.GetErrors()})
+		}
+	}
+	return out, nil
+}
+
 // stripped is a plugin's name without a trailing Connector, as Kafka Connect compares them.
 func stripped(name string) string {
 	const suffix = "Connector"

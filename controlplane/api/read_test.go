@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/sluice-project/sluice/controlplane/api"
@@ -179,6 +180,21 @@ func TestValidate_ChecksThePathAgainstTheClass(t *testing.T) {
 	wantErr(t, "no class", err, errs.ConfigInvalid, "Connector config {topic=t} contains no connector type")
 	_, err = h.plugins.ValidateConfig(t.Context(), &sluicev1.ValidateConfigRequest{Plugin: "Nope"})
 	wantErr(t, "no config", err, errs.RequestMalformed, "")
+}
+
+func TestCheckConfig_AnswersWithErrorsAndWarningsAlone(t *testing.T) {
+	h := newHarness(t)
+	h.validator.answer = func(string, *sluicev1.Config) (*sluicev1.ValidateResult, error) {
+		return &sluicev1.ValidateResult{Name: "X", ErrorCount: 1, Warnings: []string{"fiel: unknown key"}, Configs: []*sluicev1.ConfigInfo{
+			{Value: &sluicev1.ConfigValue{Name: "right"}}, {Value: &sluicev1.ConfigValue{Name: "file", Errors: []string{"is missing"}}}}}, nil
+	}
+	r, err := h.plugins.CheckConfig(t.Context(), &sluicev1.CheckConfigRequest{Plugin: "X", Config: pairs("connector.class", "X")})
+	want := &sluicev1.CheckConfigResponse{Name: "X", ErrorCount: 1, Warnings: []string{"fiel: unknown key"}, Errors: []*sluicev1.KeyErrors{{Name: "file", Errors: []string{"is missing"}}}}
+	if err != nil || !proto.Equal(r, want) {
+		t.Errorf("%v %v", r, err)
+	}
+	_, err = h.plugins.CheckConfig(t.Context(), &sluicev1.CheckConfigRequest{Plugin: "Y", Config: pairs("connector.class", "X")})
+	wantErr(t, "another class", err, errs.PluginMismatch, "")
 }
 
 func TestCluster_ListsExecutorsAndAssignments(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/javaregex"
 	"github.com/sluice-project/sluice/internal/run"
 )
 
@@ -32,8 +32,8 @@ type ConsumerConfig struct {
 	Client Client
 	// Group is group.id; InstanceID, where not empty, makes it a static member; ClientID is client.id.
 	Group, InstanceID, ClientID string
-	// Topics or TopicsRegex say what to read. The regex has to match the whole name; it is matched again
-	// whenever metadata is refreshed (metadata.max.age.ms).
+	// Topics or TopicsRegex say what to read. The regex is Java's and has to match the whole name; it is
+	// matched here, and not by librdkafka, again whenever metadata is refreshed (metadata.max.age.ms).
 	Topics      []string
 	TopicsRegex string
 	Rebalance   RebalanceListener
@@ -49,7 +49,7 @@ type Consumer struct {
 	assigned []TopicPartition
 	begun    bool // it has subscribed
 	joined   bool
-	regex    *regexp.Regexp
+	regex    *javaregex.Regex
 	topics   []string
 	metadata chan []string
 	refresh  time.Duration
@@ -97,7 +97,7 @@ func NewConsumer(cfg ConsumerConfig) (*Consumer, error) {
 		c.refresh = time.Duration(ms) * time.Millisecond
 	}
 	if cfg.TopicsRegex != "" {
-		if c.regex, err = regexp.Compile("^(?:" + cfg.TopicsRegex + ")$"); err != nil {
+		if c.regex, err = javaregex.Compile(cfg.TopicsRegex); err != nil {
 			return nil, fmt.Errorf("%w: topics.regex %q: %w", ErrConfig, cfg.TopicsRegex, err)
 		}
 	}
@@ -488,7 +488,7 @@ func (c *Consumer) match() error {
 		}
 		topics := []string{}
 		for name := range md.Topics {
-			if c.regex.MatchString(name) && name != "__consumer_offsets" && name != "__transaction_state" {
+			if c.regex.Matches(name) && name != "__consumer_offsets" && name != "__transaction_state" {
 				topics = append(topics, name)
 			}
 		}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/validate/framework"
+	"github.com/sluice-project/sluice/internal/javaregex"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
@@ -22,7 +22,7 @@ type Topics interface {
 
 // creation is a group of topic.creation.*: the topics it is for and how they are made.
 type creation struct {
-	include, exclude []*regexp.Regexp
+	include, exclude *javaregex.Regex // without exclude, nothing is excluded
 	spec             kafkaio.TopicSpec
 }
 
@@ -54,31 +54,26 @@ func parseCreation(config map[string]string) ([]creation, error) {
 			}
 		}
 		if g == framework.DefaultGroup {
-			c.include = []*regexp.Regexp{regexp.MustCompile(".*")}
-		} else {
-			c.include, c.exclude = patterns(values.List(prefix+"include")), patterns(values.List(prefix+"exclude"))
+			c.include, err = javaregex.Compile(".*")
+		} else if c.include, err = joined(values.List(prefix + "include")); err == nil {
+			c.exclude, err = joined(values.List(prefix + "exclude"))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: %sinclude, %sexclude: %w", ErrConfig, prefix, prefix, err)
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-// patterns are regular expressions that have been checked, for whole names.
-func patterns(list []string) []*regexp.Regexp {
-	out := make([]*regexp.Regexp, 0, len(list))
-	for _, p := range list {
-		out = append(out, regexp.MustCompile("^(?:"+p+")$"))
-	}
-	return out
+// joined is one pattern of several, for whole names. As in Kafka Connect they are written one after the other, so that a
+// flag in one is on in those that follow, and none at all match the empty name.
+func joined(list []string) (*javaregex.Regex, error) {
+	return javaregex.Compile(strings.Join(list, "|"))
 }
 
-func matches(list []*regexp.Regexp, topic string) bool {
-	for _, r := range list {
-		if r.MatchString(topic) {
-			return true
-		}
-	}
-	return false
+func (c creation) applies(topic string) bool {
+	return c.include.Matches(topic) && (c.exclude == nil || !c.exclude.Matches(topic))
 }
 
 // topic is called in the plugin's lane before the first record for a topic. Without topic.creation.* the broker
@@ -86,7 +81,7 @@ func matches(list []*regexp.Regexp, topic string) bool {
 func (t *task) topic(ctx context.Context, topic string) error {
 	if t.deps.TopicCreation && t.deps.Topics != nil {
 		for _, c := range t.rules {
-			if !matches(c.include, topic) || matches(c.exclude, topic) {
+			if !c.applies(topic) {
 				continue
 			}
 			if err := t.create(ctx, topic, c.spec); err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/validate/framework"
 	"github.com/sluice-project/sluice/internal/errs"
+	"github.com/sluice-project/sluice/internal/javaregex"
 	"github.com/sluice-project/sluice/internal/pluginversion"
 	"github.com/sluice-project/sluice/internal/run"
 )
@@ -51,7 +51,7 @@ func (s *state) checkSink() {
 		}
 	}
 	if given := s.config[framework.TopicsRegex]; dead != "" && regex != "" {
-		if re, err := regexp.Compile("^(?:" + given + ")$"); err == nil && re.MatchString(dead) {
+		if re, err := javaregex.Compile(given); err == nil && re.Matches(dead) {
 			s.fail(framework.TopicsRegex, "The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector", dead, given)
 		}
 	}

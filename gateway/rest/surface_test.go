@@ -42,6 +42,29 @@ func (c *controlPlane) CordonExecutor(_ context.Context, r *sluicev1.CordonExecu
 	return &sluicev1.CordonExecutorResponse{}, nil
 }
 
+func (c *controlPlane) DrainExecutor(_ context.Context, r *sluicev1.DrainExecutorRequest) (*sluicev1.DrainExecutorResponse, error) {
+	c.calls = append(c.calls, r)
+	return &sluicev1.DrainExecutorResponse{Units: 3}, nil
+}
+
+func (c *controlPlane) ForgetUnit(_ context.Context, r *sluicev1.ForgetUnitRequest) (*sluicev1.ForgetUnitResponse, error) {
+	c.calls = append(c.calls, r)
+	return &sluicev1.ForgetUnitResponse{}, nil
+}
+
+func (c *controlPlane) ListExecutors(context.Context, *sluicev1.ListExecutorsRequest) (*sluicev1.ListExecutorsResponse, error) {
+	return &sluicev1.ListExecutorsResponse{Executors: []*sluicev1.Executor{{Id: "x:1", Session: "s", Pool: "p", Units: 2, Cordoned: true}}}, nil
+}
+
+func (c *controlPlane) ListAssignments(_ context.Context, r *sluicev1.ListAssignmentsRequest) (*sluicev1.ListAssignmentsResponse, error) {
+	return &sluicev1.ListAssignmentsResponse{Assignments: []*sluicev1.AssignmentInfo{{Unit: "task:" + r.GetConnector() + "/0", Executor: "x:1", Lapsed: true}}}, nil
+}
+
+func (c *controlPlane) CheckConfig(_ context.Context, r *sluicev1.CheckConfigRequest) (*sluicev1.CheckConfigResponse, error) {
+	c.calls = append(c.calls, r)
+	return &sluicev1.CheckConfigResponse{Name: r.GetPlugin(), ErrorCount: 1, Errors: []*sluicev1.KeyErrors{{Name: r.GetConfig().GetEntries()[0].GetKey(), Errors: []string{"e"}}}, Warnings: []string{"w"}}, nil
+}
+
 // ask calls a handler with headers, each "Name: value".
 func ask(t *testing.T, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
@@ -191,6 +214,11 @@ func TestSurface_IsKafkaConnects(t *testing.T) {
 		{"POST", "/connectors/a/tasks", `{}`, 400, `{"error_code":400,"message":"the body must be a list of task configs: json: cannot unmarshal object into Go value of type []map[string]interface {}"}`},
 		{"POST", "/v1/executors/x:1/cordon", `{"uncordon":true}`, 200, `{}`},
 		{"POST", "/v1/executors/x:1/cordon", ``, 200, `{}`},
+		{"POST", "/v1/executors/x:1/drain", ``, 200, `{"units":3}`},
+		{"POST", "/v1/units/forget", `{"unit":"task:a/0"}`, 200, `{}`},
+		{"GET", "/v1/executors", ``, 200, `{"executors":[{"id":"x:1","session":"s","pool":"p","version":"","labels":{},"capacity":0,"draining":false,"units":2,"replica":"","cordoned":true}]}`},
+		{"GET", "/v1/assignments?connector=a", ``, 200, `{"assignments":[{"unit":"task:a/0","executor":"x:1","session":"","epoch":null,"class":"UNIT_CLASS_UNSPECIFIED","lapsed":true,"releasing":false}]}`},
+		{"PUT", "/v1/connector-plugins/X/config/validate", `{"k":1}`, 200, `{"name":"X","errorCount":1,"errors":[{"name":"k","errors":["e"]}],"warnings":["w"]}`},
 	} {
 		w := ask(t, h, c.method, c.path, c.body, js)
 		if w.Code != c.code || w.Body.String() != c.want {

@@ -168,6 +168,9 @@ func plugins(o *options) *cobra.Command {
 						row(w, c.GetValue().GetName(), e)
 					}
 				}
+				for _, t := range v.GetWarnings() {
+					row(w, "warning:", t)
+				}
 			})
 		}})
 	return c

@@ -2,12 +2,12 @@ package framework
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/internal/javaregex"
 	"github.com/sluice-project/sluice/internal/pluginversion"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
@@ -160,15 +160,14 @@ func aliases(what string) configdef.Validator {
 	}))
 }
 
-// pattern is the validator of regular expressions. They are Go's: Java's lookarounds, backreferences and
-// possessive quantifiers are refused, with the reason.
+// pattern is the validator of Java's regular expressions; what javaregex does not support is refused, with the reason.
 func pattern() configdef.Validator {
-	return configdef.Func("valid regex (RE2 syntax)", func(name string, value *string) error {
+	return configdef.Func("valid regex", func(name string, value *string) error {
 		if value == nil || *value == "" {
 			return nil
 		}
-		if _, err := regexp.Compile(*value); err != nil {
-			return configdef.Invalid(name, *value, "Invalid regex: "+strings.TrimPrefix(err.Error(), "error parsing regexp: ")+"\n"+*value)
+		if _, err := javaregex.Compile(*value); err != nil {
+			return configdef.Invalid(name, *value, "Invalid regex: "+err.Error())
 		}
 		return nil
 	})

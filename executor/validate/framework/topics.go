@@ -1,11 +1,10 @@
 package framework
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/internal/javaregex"
 )
 
 // DefaultGroup is the group of topics that is always there, and comes last.
@@ -66,12 +65,12 @@ func countOrBrokers(describe, message string) configdef.Validator {
 	})
 }
 
-// patterns is the validator of lists of regular expressions.
+// patterns is the validator of lists of Java's regular expressions.
 func patterns() configdef.Validator {
-	return configdef.Func("regular expressions (RE2 syntax)", func(name string, value *string) error {
+	return configdef.Func("regular expressions", func(name string, value *string) error {
 		for _, p := range configdef.SplitList(*value) {
-			if _, err := regexp.Compile(p); err != nil {
-				return configdef.Invalid(name, configdef.Shown(value), "Syntax error in regular expression: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+			if _, err := javaregex.Compile(p); err != nil {
+				return configdef.Invalid(name, configdef.Shown(value), "Syntax error in regular expression: "+err.Error())
 			}
 		}
 		return nil

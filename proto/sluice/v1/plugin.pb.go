@@ -22,6 +22,189 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// See CheckConfig.
+type CheckConfigRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class or alias in the path: only checked against the config's connector.class.
+	Plugin string `protobuf:"bytes,1,opt,name=plugin,proto3" json:"plugin,omitempty"`
+	// The connector config to check.
+	Config        *Config `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConfigRequest) Reset() {
+	*x = CheckConfigRequest{}
+	mi := &file_sluice_v1_plugin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConfigRequest) ProtoMessage() {}
+
+func (x *CheckConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_plugin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConfigRequest.ProtoReflect.Descriptor instead.
+func (*CheckConfigRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *CheckConfigRequest) GetPlugin() string {
+	if x != nil {
+		return x.Plugin
+	}
+	return ""
+}
+
+func (x *CheckConfigRequest) GetConfig() *Config {
+	if x != nil {
+		return x.Config
+	}
+	return nil
+}
+
+// See CheckConfig.
+type CheckConfigResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// connector.class as given.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many errors there are.
+	ErrorCount int32 `protobuf:"varint,2,opt,name=error_count,json=errorCount,proto3" json:"error_count,omitempty"`
+	// The keys with errors, in the order of the definitions.
+	Errors []*KeyErrors `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"`
+	// What may be a mistake, such as a key that nobody knows, with the nearest that somebody does.
+	Warnings      []string `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckConfigResponse) Reset() {
+	*x = CheckConfigResponse{}
+	mi := &file_sluice_v1_plugin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckConfigResponse) ProtoMessage() {}
+
+func (x *CheckConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_plugin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckConfigResponse.ProtoReflect.Descriptor instead.
+func (*CheckConfigResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CheckConfigResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CheckConfigResponse) GetErrorCount() int32 {
+	if x != nil {
+		return x.ErrorCount
+	}
+	return 0
+}
+
+func (x *CheckConfigResponse) GetErrors() []*KeyErrors {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
+func (x *CheckConfigResponse) GetWarnings() []string {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// What is wrong with one key.
+type KeyErrors struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What is wrong.
+	Errors        []string `protobuf:"bytes,2,rep,name=errors,proto3" json:"errors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyErrors) Reset() {
+	*x = KeyErrors{}
+	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyErrors) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyErrors) ProtoMessage() {}
+
+func (x *KeyErrors) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyErrors.ProtoReflect.Descriptor instead.
+func (*KeyErrors) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *KeyErrors) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *KeyErrors) GetErrors() []string {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
 // See ListPlugins.
 type ListPluginsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -33,7 +216,7 @@ type ListPluginsRequest struct {
 
 func (x *ListPluginsRequest) Reset() {
 	*x = ListPluginsRequest{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[0]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -45,7 +228,7 @@ func (x *ListPluginsRequest) String() string {
 func (*ListPluginsRequest) ProtoMessage() {}
 
 func (x *ListPluginsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[0]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -58,7 +241,7 @@ func (x *ListPluginsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPluginsRequest.ProtoReflect.Descriptor instead.
 func (*ListPluginsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{0}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListPluginsRequest) GetConnectorsOnly() string {
@@ -79,7 +262,7 @@ type ListPluginsResponse struct {
 
 func (x *ListPluginsResponse) Reset() {
 	*x = ListPluginsResponse{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[1]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -91,7 +274,7 @@ func (x *ListPluginsResponse) String() string {
 func (*ListPluginsResponse) ProtoMessage() {}
 
 func (x *ListPluginsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[1]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -104,7 +287,7 @@ func (x *ListPluginsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPluginsResponse.ProtoReflect.Descriptor instead.
 func (*ListPluginsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{1}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ListPluginsResponse) GetPlugins() []*Plugin {
@@ -127,7 +310,7 @@ type GetPluginConfigRequest struct {
 
 func (x *GetPluginConfigRequest) Reset() {
 	*x = GetPluginConfigRequest{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -139,7 +322,7 @@ func (x *GetPluginConfigRequest) String() string {
 func (*GetPluginConfigRequest) ProtoMessage() {}
 
 func (x *GetPluginConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[2]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -152,7 +335,7 @@ func (x *GetPluginConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPluginConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetPluginConfigRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{2}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetPluginConfigRequest) GetPlugin() string {
@@ -180,7 +363,7 @@ type GetPluginConfigResponse struct {
 
 func (x *GetPluginConfigResponse) Reset() {
 	*x = GetPluginConfigResponse{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -192,7 +375,7 @@ func (x *GetPluginConfigResponse) String() string {
 func (*GetPluginConfigResponse) ProtoMessage() {}
 
 func (x *GetPluginConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[3]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -205,7 +388,7 @@ func (x *GetPluginConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPluginConfigResponse.ProtoReflect.Descriptor instead.
 func (*GetPluginConfigResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{3}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetPluginConfigResponse) GetPlugin() *Plugin {
@@ -228,7 +411,7 @@ type ValidateConfigRequest struct {
 
 func (x *ValidateConfigRequest) Reset() {
 	*x = ValidateConfigRequest{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +423,7 @@ func (x *ValidateConfigRequest) String() string {
 func (*ValidateConfigRequest) ProtoMessage() {}
 
 func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[4]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +436,7 @@ func (x *ValidateConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigRequest.ProtoReflect.Descriptor instead.
 func (*ValidateConfigRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{4}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ValidateConfigRequest) GetPlugin() string {
@@ -289,7 +472,7 @@ type ValidateConfigResponse struct {
 
 func (x *ValidateConfigResponse) Reset() {
 	*x = ValidateConfigResponse{}
-	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -301,7 +484,7 @@ func (x *ValidateConfigResponse) String() string {
 func (*ValidateConfigResponse) ProtoMessage() {}
 
 func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_plugin_proto_msgTypes[5]
+	mi := &file_sluice_v1_plugin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -314,7 +497,7 @@ func (x *ValidateConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateConfigResponse.ProtoReflect.Descriptor instead.
 func (*ValidateConfigResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{5}
+	return file_sluice_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ValidateConfigResponse) GetName() string {
@@ -356,7 +539,19 @@ var File_sluice_v1_plugin_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_plugin_proto_rawDesc = "" +
 	"\n" +
-	"\x16sluice/v1/plugin.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\"V\n" +
+	"\x16sluice/v1/plugin.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\"W\n" +
+	"\x12CheckConfigRequest\x12\x16\n" +
+	"\x06plugin\x18\x01 \x01(\tR\x06plugin\x12)\n" +
+	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"\x94\x01\n" +
+	"\x13CheckConfigResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1f\n" +
+	"\verror_count\x18\x02 \x01(\x05R\n" +
+	"errorCount\x12,\n" +
+	"\x06errors\x18\x03 \x03(\v2\x14.sluice.v1.KeyErrorsR\x06errors\x12\x1a\n" +
+	"\bwarnings\x18\x04 \x03(\tR\bwarnings\"7\n" +
+	"\tKeyErrors\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06errors\x18\x02 \x03(\tR\x06errors\"V\n" +
 	"\x12ListPluginsRequest\x12,\n" +
 	"\x0fconnectors_only\x18\x01 \x01(\tH\x00R\x0econnectorsOnly\x88\x01\x01B\x12\n" +
 	"\x10_connectors_only\"B\n" +
@@ -378,11 +573,12 @@ const file_sluice_v1_plugin_proto_rawDesc = "" +
 	"errorCount\x12\x16\n" +
 	"\x06groups\x18\x03 \x03(\tR\x06groups\x12/\n" +
 	"\aconfigs\x18\x04 \x03(\v2\x15.sluice.v1.ConfigInfoR\aconfigs\x12\x1a\n" +
-	"\bwarnings\x18\x05 \x03(\tR\bwarnings2\x95\x03\n" +
+	"\bwarnings\x18\x05 \x03(\tR\bwarnings2\xa4\x04\n" +
 	"\rPluginService\x12h\n" +
 	"\vListPlugins\x12\x1d.sluice.v1.ListPluginsRequest\x1a\x1e.sluice.v1.ListPluginsResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/connector-plugins\x12\x84\x01\n" +
 	"\x0fGetPluginConfig\x12!.sluice.v1.GetPluginConfigRequest\x1a\".sluice.v1.GetPluginConfigResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/connector-plugins/{plugin}/config\x12\x92\x01\n" +
-	"\x0eValidateConfig\x12 .sluice.v1.ValidateConfigRequest\x1a!.sluice.v1.ValidateConfigResponse\";\x82\xd3\xe4\x93\x025:\x06config\x1a+/connector-plugins/{plugin}/config/validateB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"\x0eValidateConfig\x12 .sluice.v1.ValidateConfigRequest\x1a!.sluice.v1.ValidateConfigResponse\";\x82\xd3\xe4\x93\x025:\x06config\x1a+/connector-plugins/{plugin}/config/validate\x12\x8c\x01\n" +
+	"\vCheckConfig\x12\x1d.sluice.v1.CheckConfigRequest\x1a\x1e.sluice.v1.CheckConfigResponse\">\x82\xd3\xe4\x93\x028:\x06config\x1a./v1/connector-plugins/{plugin}/config/validateB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_plugin_proto_rawDescOnce sync.Once
@@ -396,34 +592,41 @@ func file_sluice_v1_plugin_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_plugin_proto_rawDescData
 }
 
-var file_sluice_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_sluice_v1_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_sluice_v1_plugin_proto_goTypes = []any{
-	(*ListPluginsRequest)(nil),      // 0: sluice.v1.ListPluginsRequest
-	(*ListPluginsResponse)(nil),     // 1: sluice.v1.ListPluginsResponse
-	(*GetPluginConfigRequest)(nil),  // 2: sluice.v1.GetPluginConfigRequest
-	(*GetPluginConfigResponse)(nil), // 3: sluice.v1.GetPluginConfigResponse
-	(*ValidateConfigRequest)(nil),   // 4: sluice.v1.ValidateConfigRequest
-	(*ValidateConfigResponse)(nil),  // 5: sluice.v1.ValidateConfigResponse
-	(*Plugin)(nil),                  // 6: sluice.v1.Plugin
-	(*Config)(nil),                  // 7: sluice.v1.Config
-	(*ConfigInfo)(nil),              // 8: sluice.v1.ConfigInfo
+	(*CheckConfigRequest)(nil),      // 0: sluice.v1.CheckConfigRequest
+	(*CheckConfigResponse)(nil),     // 1: sluice.v1.CheckConfigResponse
+	(*KeyErrors)(nil),               // 2: sluice.v1.KeyErrors
+	(*ListPluginsRequest)(nil),      // 3: sluice.v1.ListPluginsRequest
+	(*ListPluginsResponse)(nil),     // 4: sluice.v1.ListPluginsResponse
+	(*GetPluginConfigRequest)(nil),  // 5: sluice.v1.GetPluginConfigRequest
+	(*GetPluginConfigResponse)(nil), // 6: sluice.v1.GetPluginConfigResponse
+	(*ValidateConfigRequest)(nil),   // 7: sluice.v1.ValidateConfigRequest
+	(*ValidateConfigResponse)(nil),  // 8: sluice.v1.ValidateConfigResponse
+	(*Config)(nil),                  // 9: sluice.v1.Config
+	(*Plugin)(nil),                  // 10: sluice.v1.Plugin
+	(*ConfigInfo)(nil),              // 11: sluice.v1.ConfigInfo
 }
 var file_sluice_v1_plugin_proto_depIdxs = []int32{
-	6, // 0: sluice.v1.ListPluginsResponse.plugins:type_name -> sluice.v1.Plugin
-	6, // 1: sluice.v1.GetPluginConfigResponse.plugin:type_name -> sluice.v1.Plugin
-	7, // 2: sluice.v1.ValidateConfigRequest.config:type_name -> sluice.v1.Config
-	8, // 3: sluice.v1.ValidateConfigResponse.configs:type_name -> sluice.v1.ConfigInfo
-	0, // 4: sluice.v1.PluginService.ListPlugins:input_type -> sluice.v1.ListPluginsRequest
-	2, // 5: sluice.v1.PluginService.GetPluginConfig:input_type -> sluice.v1.GetPluginConfigRequest
-	4, // 6: sluice.v1.PluginService.ValidateConfig:input_type -> sluice.v1.ValidateConfigRequest
-	1, // 7: sluice.v1.PluginService.ListPlugins:output_type -> sluice.v1.ListPluginsResponse
-	3, // 8: sluice.v1.PluginService.GetPluginConfig:output_type -> sluice.v1.GetPluginConfigResponse
-	5, // 9: sluice.v1.PluginService.ValidateConfig:output_type -> sluice.v1.ValidateConfigResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	9,  // 0: sluice.v1.CheckConfigRequest.config:type_name -> sluice.v1.Config
+	2,  // 1: sluice.v1.CheckConfigResponse.errors:type_name -> sluice.v1.KeyErrors
+	10, // 2: sluice.v1.ListPluginsResponse.plugins:type_name -> sluice.v1.Plugin
+	10, // 3: sluice.v1.GetPluginConfigResponse.plugin:type_name -> sluice.v1.Plugin
+	9,  // 4: sluice.v1.ValidateConfigRequest.config:type_name -> sluice.v1.Config
+	11, // 5: sluice.v1.ValidateConfigResponse.configs:type_name -> sluice.v1.ConfigInfo
+	3,  // 6: sluice.v1.PluginService.ListPlugins:input_type -> sluice.v1.ListPluginsRequest
+	5,  // 7: sluice.v1.PluginService.GetPluginConfig:input_type -> sluice.v1.GetPluginConfigRequest
+	7,  // 8: sluice.v1.PluginService.ValidateConfig:input_type -> sluice.v1.ValidateConfigRequest
+	0,  // 9: sluice.v1.PluginService.CheckConfig:input_type -> sluice.v1.CheckConfigRequest
+	4,  // 10: sluice.v1.PluginService.ListPlugins:output_type -> sluice.v1.ListPluginsResponse
+	6,  // 11: sluice.v1.PluginService.GetPluginConfig:output_type -> sluice.v1.GetPluginConfigResponse
+	8,  // 12: sluice.v1.PluginService.ValidateConfig:output_type -> sluice.v1.ValidateConfigResponse
+	1,  // 13: sluice.v1.PluginService.CheckConfig:output_type -> sluice.v1.CheckConfigResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_plugin_proto_init() }
@@ -432,15 +635,15 @@ func file_sluice_v1_plugin_proto_init() {
 		return
 	}
 	file_sluice_v1_common_proto_init()
-	file_sluice_v1_plugin_proto_msgTypes[0].OneofWrappers = []any{}
-	file_sluice_v1_plugin_proto_msgTypes[2].OneofWrappers = []any{}
+	file_sluice_v1_plugin_proto_msgTypes[3].OneofWrappers = []any{}
+	file_sluice_v1_plugin_proto_msgTypes[5].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_plugin_proto_rawDesc), len(file_sluice_v1_plugin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	PluginService_ListPlugins_FullMethodName     = "/sluice.v1.PluginService/ListPlugins"
 	PluginService_GetPluginConfig_FullMethodName = "/sluice.v1.PluginService/GetPluginConfig"
 	PluginService_ValidateConfig_FullMethodName  = "/sluice.v1.PluginService/ValidateConfig"
+	PluginService_CheckConfig_FullMethodName     = "/sluice.v1.PluginService/CheckConfig"
 )
 
 // PluginServiceClient is the client API for PluginService service.
@@ -38,6 +39,9 @@ type PluginServiceClient interface {
 	// errors. INVALID_ARGUMENT where class and path do not match or the class is unknown, UNAVAILABLE
 	// where no executor with the plugin is alive.
 	ValidateConfig(ctx context.Context, in *ValidateConfigRequest, opts ...grpc.CallOption) (*ValidateConfigResponse, error)
+	// Validates like ValidateConfig, and answers with what is wrong and what may be a mistake alone: Kafka Connect's body
+	// has no place for warnings.
+	CheckConfig(ctx context.Context, in *CheckConfigRequest, opts ...grpc.CallOption) (*CheckConfigResponse, error)
 }
 
 type pluginServiceClient struct {
@@ -78,6 +82,16 @@ func (c *pluginServiceClient) ValidateConfig(ctx context.Context, in *ValidateCo
 	return out, nil
 }
 
+func (c *pluginServiceClient) CheckConfig(ctx context.Context, in *CheckConfigRequest, opts ...grpc.CallOption) (*CheckConfigResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckConfigResponse)
+	err := c.cc.Invoke(ctx, PluginService_CheckConfig_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PluginServiceServer is the server API for PluginService service.
 // All implementations should embed UnimplementedPluginServiceServer
 // for forward compatibility.
@@ -92,6 +106,9 @@ type PluginServiceServer interface {
 	// errors. INVALID_ARGUMENT where class and path do not match or the class is unknown, UNAVAILABLE
 	// where no executor with the plugin is alive.
 	ValidateConfig(context.Context, *ValidateConfigRequest) (*ValidateConfigResponse, error)
+	// Validates like ValidateConfig, and answers with what is wrong and what may be a mistake alone: Kafka Connect's body
+	// has no place for warnings.
+	CheckConfig(context.Context, *CheckConfigRequest) (*CheckConfigResponse, error)
 }
 
 // UnimplementedPluginServiceServer should be embedded to have
@@ -109,6 +126,9 @@ func (UnimplementedPluginServiceServer) GetPluginConfig(context.Context, *GetPlu
 }
 func (UnimplementedPluginServiceServer) ValidateConfig(context.Context, *ValidateConfigRequest) (*ValidateConfigResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ValidateConfig not implemented")
+}
+func (UnimplementedPluginServiceServer) CheckConfig(context.Context, *CheckConfigRequest) (*CheckConfigResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckConfig not implemented")
 }
 func (UnimplementedPluginServiceServer) testEmbeddedByValue() {}
 
@@ -184,6 +204,24 @@ func _PluginService_ValidateConfig_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PluginService_CheckConfig_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckConfigRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PluginServiceServer).CheckConfig(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PluginService_CheckConfig_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PluginServiceServer).CheckConfig(ctx, req.(*CheckConfigRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PluginService_ServiceDesc is the grpc.ServiceDesc for PluginService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -202,6 +240,10 @@ var PluginService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ValidateConfig",
 			Handler:    _PluginService_ValidateConfig_Handler,
+		},
+		{
+			MethodName: "CheckConfig",
+			Handler:    _PluginService_CheckConfig_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
