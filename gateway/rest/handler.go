@@ -66,8 +66,8 @@ func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) 
 	if o.Loggers != nil {
 		err = errors.Join(err, sluicev1.RegisterLoggerServiceHandlerServer(ctx, mux, o.Loggers))
 	}
-	for _, r := range internalRoutes {
-		err = errors.Join(err, mux.HandlePath(r.method, r.path, internalHandler(r.tasks)))
+	for _, r := range ownRoutes {
+		err = errors.Join(err, mux.HandlePath(r.method, r.path, r.handle))
 	}
 	if err != nil {
 		return Handlers{}, err
@@ -191,16 +191,19 @@ func hasBody(r *http.Request) bool {
 // a field of the request. The first of repeated values counts, but for expand.
 func knownQuery(q url.Values) url.Values {
 	out := url.Values{}
-	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "version", "scope", "connector"} {
+	for key, list := range queryKeys {
 		if v, ok := q[key]; ok {
-			out[key] = v[:1]
+			if !list {
+				v = v[:1]
+			}
+			out[key] = v
 		}
-	}
-	if v, ok := q["expand"]; ok {
-		out["expand"] = v
 	}
 	return out
 }
+
+// queryKeys are those parameters, and whether all of their values count.
+var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}
 
 func acceptsJSON(accept []string) bool {
 	if len(accept) == 0 {

@@ -16,9 +16,14 @@ import (
 type route struct {
 	method   string
 	segments []string
+	rpc      protoreflect.MethodDescriptor // nil for one of ownRoutes
+	body     string                        // the field of the request that the body is; * for all of it
 }
 
-// routes are all there are: what the protos' annotations say, and what only workers of Kafka Connect call.
+func (r route) path() string { return "/" + strings.Join(r.segments, "/") }
+
+// routes are all there are: what the protos' annotations say, and ownRoutes. The OpenAPI document and docs/rest.md are
+// made of them too.
 var routes = func() []route {
 	var out []route
 	for _, f := range []protoreflect.FileDescriptor{sluicev1.File_sluice_v1_connector_proto, sluicev1.File_sluice_v1_plugin_proto,
@@ -31,13 +36,15 @@ var routes = func() []route {
 					continue
 				}
 				for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
-					out = append(out, routeOf(r))
+					one := routeOf(r)
+					one.rpc, one.body = methods.Get(j), r.GetBody()
+					out = append(out, one)
 				}
 			}
 		}
 	}
-	for _, r := range internalRoutes {
-		out = append(out, route{r.method, split(r.path)})
+	for _, r := range ownRoutes {
+		out = append(out, route{method: r.method, segments: split(r.path)})
 	}
 	return out
 }()
@@ -45,15 +52,15 @@ var routes = func() []route {
 func routeOf(r *annotations.HttpRule) route {
 	switch p := r.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
-		return route{http.MethodGet, split(p.Get)}
+		return route{method: http.MethodGet, segments: split(p.Get)}
 	case *annotations.HttpRule_Post:
-		return route{http.MethodPost, split(p.Post)}
+		return route{method: http.MethodPost, segments: split(p.Post)}
 	case *annotations.HttpRule_Put:
-		return route{http.MethodPut, split(p.Put)}
+		return route{method: http.MethodPut, segments: split(p.Put)}
 	case *annotations.HttpRule_Patch:
-		return route{http.MethodPatch, split(p.Patch)}
+		return route{method: http.MethodPatch, segments: split(p.Patch)}
 	case *annotations.HttpRule_Delete:
-		return route{http.MethodDelete, split(p.Delete)}
+		return route{method: http.MethodDelete, segments: split(p.Delete)}
 	}
 	return route{}
 }
