@@ -51,8 +51,8 @@ figures: ## Measures failover, drains and memory: the figures of docs/figures.md
 	FIGURES=$(or $(ROUNDS),10) $(GO) test -tags integration -count=1 -timeout 3600s -run Figures -v ./integration/cluster
 
 .PHONY: verify
-verify: build $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-validate ## Render deploy/, validate it, and check it against the binaries. Needs Python 3 with venv.
-	KUSTOMIZE=$(TOOLS)/kustomize KUBERNETES_VALIDATE=$(K8S_VALIDATE)/bin/kubernetes-validate SLUICE_BIN=$(CURDIR)/bin \
+verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-validate ## Render deploy/, validate it, check it against the binaries, and the references for what is stale. Needs Python 3 with venv.
+	BUF=$(TOOLS)/buf KUSTOMIZE=$(TOOLS)/kustomize KUBERNETES_VALIDATE=$(K8S_VALIDATE)/bin/kubernetes-validate SLUICE_BIN=$(CURDIR)/bin \
 	  $(GO) test -tags verify -count=1 -timeout 600s ./deploy/verify
 
 .PHONY: bench
@@ -65,9 +65,11 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## Lint Go and protos.
 	$(TOOLS)/buf lint
 
 .PHONY: generate
-generate: $(TOOLS)/buf ## Generate Go from the protos, and the connectors' references.
+generate: $(TOOLS)/buf ## Generate Go and the OpenAPI document from the protos, and the references in docs/.
 	PATH=$(TOOLS):$$PATH $(TOOLS)/buf generate
+	set -o pipefail; $(TOOLS)/buf build proto -o - | $(GO) run ./gateway/rest/gen
 	$(GO) run ./connectors/builtin/gen
+	$(GO) run ./cmd/internal/process/gen
 
 .PHONY: oracle
 oracle: ## Ask Kafka Connect's own transforms again: connectors/transform/testdata. Needs a JDK of 19 or newer and Maven. SEED=1.
@@ -76,7 +78,7 @@ oracle: ## Ask Kafka Connect's own transforms again: connectors/transform/testda
 
 .PHONY: generated
 generated: generate ## Fail where a generated file is stale.
-	@git diff --exit-code -- proto docs/connectors docs/transforms || { echo 'run `make generate` and commit the result'; exit 1; }
+	@git diff --exit-code -- proto gateway/rest/openapi.json docs/rest.md docs/configs.md docs/connectors docs/transforms || { echo 'run `make generate` and commit the result'; exit 1; }
 
 $(TOOLS)/buf:
 	@mkdir -p $(TOOLS)

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/sluice-project/sluice/connectors/configdef"
 )
 
@@ -52,7 +54,7 @@ const (
 var definition = func() *configdef.Def {
 	d := configdef.New()
 	add := func(name string, t configdef.Type, def *string, v configdef.Validator, doc string) {
-		d.Define(configdef.Key{Name: name, Type: t, Default: def, Validator: v, Importance: configdef.Medium, Doc: doc})
+		d.Define(configdef.Key{Name: name, Type: t, Default: def, Validator: v, Importance: importanceOf(name), Doc: doc})
 	}
 	req := func(name string, t configdef.Type, doc string) {
 		d.Define(configdef.Key{Name: name, Type: t, Required: true, Importance: configdef.High, Doc: doc})
@@ -99,6 +101,17 @@ var definition = func() *configdef.Def {
 	return d
 }()
 
+// importanceOf is Kafka Connect's, and for Sluice's own keys by its rule: high is what most people set.
+func importanceOf(name string) configdef.Importance {
+	switch name {
+	case bootstrapServers, groupID, offsetsTopic, configTopic, statusTopic, offsetsFile, eosSupport, sluiceControlPlane:
+		return configdef.High
+	case overridePolicy, overrideAllow, "security.protocol", sluiceAdvertise, sluicePool, sluiceCapacity, sluiceLeaseLoss:
+		return configdef.Medium
+	}
+	return configdef.Low
+}
+
 // The errors of these are Kafka's.
 var (
 	partitions = configdef.Func("positive, or -1", func(name string, v *string) error {
@@ -138,6 +151,21 @@ func Definitions() []Key {
 		out = append(out, d)
 	}
 	return out
+}
+
+// Reference is what a worker's file may hold, for the reference: the keys that have an effect, the prefixes and keys that
+// go to Kafka clients, plugins and topics as they are, and what Kafka Connect knows and means nothing here. A trailing dot
+// stands for every key below.
+func Reference() (keys []configdef.Key, passed, ignored []string) {
+	for _, k := range append(slices.Clone(free), clientKeys...) {
+		if _, ok := definition.Key(k); !ok {
+			passed = append(passed, k)
+		}
+	}
+	slices.Sort(passed)
+	ignored = slices.Clone(idle)
+	slices.Sort(ignored)
+	return definition.Keys(), passed, ignored
 }
 
 // idle are keys that Kafka Connect knows and that mean nothing here: the control plane does their work, or

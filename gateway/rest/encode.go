@@ -104,9 +104,9 @@ func shapeOf(v any) (shape any, known bool) {
 		}
 		return notNil(v.GetChanged()), true
 	case *sluicev1.GetPluginConfigResponse:
-		out := make([]*configKey, 0, len(v.GetPlugin().GetDefinition()))
+		out := make([]configKey, 0, len(v.GetPlugin().GetDefinition()))
 		for _, k := range v.GetPlugin().GetDefinition() {
-			out = append(out, keyShape(k))
+			out = append(out, *keyShape(k))
 		}
 		return out, true
 	case *sluicev1.GetConnectorConfigResponse:
@@ -160,14 +160,16 @@ func listShape(v *sluicev1.ListConnectorsResponse) any {
 		}
 		return names
 	}
-	out := make(map[string]map[string]any, len(v.GetConnectors()))
+	out := make(map[string]expanded, len(v.GetConnectors()))
 	for _, c := range v.GetConnectors() {
-		one := map[string]any{}
+		var one expanded
 		if c.GetInfo() != nil {
-			one["info"] = infoShape(c.GetInfo())
+			info := infoShape(c.GetInfo())
+			one.Info = &info
 		}
 		if c.GetStatus() != nil {
-			one["status"] = statusShape(c.GetStatus())
+			s := statusShape(c.GetStatus())
+			one.Status = &s
 		}
 		out[c.GetName()] = one
 	}

@@ -64,8 +64,8 @@ func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) 
 	if o.Loggers != nil {
 		err = errors.Join(err, sluicev1.RegisterLoggerServiceHandlerServer(ctx, mux, o.Loggers))
 	}
-	for _, r := range internalRoutes {
-		err = errors.Join(err, mux.HandlePath(r.method, r.path, internalHandler(r.tasks)))
+	for _, r := range ownRoutes {
+		err = errors.Join(err, mux.HandlePath(r.method, r.path, r.handle))
 	}
 	if err != nil {
 		return Handlers{}, err
@@ -164,16 +164,21 @@ func knownQuery(raw string) url.Values {
 		key, value, _ := strings.Cut(pair, "=")
 		q.Add(decoded(key), decoded(value))
 	}
-	for _, key := range []string{"connectorsOnly", "includeTasks", "onlyFailed", "version", "scope", "connector"} {
-		if v, ok := q[key]; ok && (v[0] != "" || key != "connectorsOnly") { // of which an empty one is the default
-			out[key] = v[:1]
+	for key, list := range queryKeys {
+		v, ok := q[key]
+		if !ok || v[0] == "" && key == "connectorsOnly" { // of which an empty one is the default
+			continue
 		}
-	}
-	if v, ok := q["expand"]; ok {
-		out["expand"] = v
+		if !list {
+			v = v[:1]
+		}
+		out[key] = v
 	}
 	return out
 }
+
+// queryKeys are those parameters, and whether all of their values count.
+var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}
 
 func decoded(s string) string {
 	if plain, err := url.QueryUnescape(s); err == nil {

@@ -11,23 +11,15 @@ import (
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 )
 
-// internalRoutes are what the workers of a Kafka Connect cluster call at one another. Sluice's processes talk gRPC, so
-// nobody has a key here with which a request could be signed, and none is ever right; but tools find the paths, and the
-// answers of a worker to a stranger.
-var internalRoutes = []struct {
-	method, path string
-	tasks        bool // the body is a list of task configs
-}{
-	{http.MethodPost, "/connectors/{name}/tasks", true},
-	{http.MethodPut, "/connectors/{name}/fence", false},
-}
-
 // signature is the default of inter.worker.verification.algorithms.
 const signature = "HmacSHA256"
 
 // javaMacs are the algorithms that any JVM has.
 var javaMacs = map[string]bool{"HMACMD5": true, "HMACSHA1": true, "HMACSHA224": true, "HMACSHA256": true, "HMACSHA384": true, "HMACSHA512": true}
 
+// internalHandler answers what the workers of a Kafka Connect cluster call at one another. Sluice's processes talk gRPC, so
+// nobody has a key here with which a request could be signed, and none is ever right; but tools find the paths, and the
+// answers of a worker to a stranger.
 func internalHandler(tasks bool) runtime.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request, _ map[string]string) {
 		code, message := refuseInternal(r, tasks)

@@ -16,12 +16,16 @@ import (
 type route struct {
 	method   string
 	segments []string
-	// body says that a body is read; anyType that it may be of any type, and that nobody looks; own that the route is
-	// Sluice's.
-	body, anyType, own bool
+	rpc      protoreflect.MethodDescriptor // nil for one of ownRoutes
+	body     string                        // the field of the request that the body is; * for all of it
+	// anyType says that a body may be of any type, and that nobody looks; own that the route is Sluice's.
+	anyType, own bool
 }
 
-// routes are all there are: what the protos' annotations say, and what only workers of Kafka Connect call.
+func (r route) path() string { return "/" + strings.Join(r.segments, "/") }
+
+// routes are all there are: what the protos' annotations say, and ownRoutes. The OpenAPI document and docs/rest.md are
+// made of them too.
 var routes = func() []route {
 	var out []route
 	for _, f := range []protoreflect.FileDescriptor{sluicev1.File_sluice_v1_connector_proto, sluicev1.File_sluice_v1_plugin_proto,
@@ -34,20 +38,21 @@ var routes = func() []route {
 					continue
 				}
 				for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
-					out = append(out, routeOf(r))
+					one := routeOf(r)
+					one.rpc, one.body = methods.Get(j), r.GetBody()
+					out = append(out, one)
 				}
 			}
 		}
 	}
-	for _, r := range internalRoutes {
+	for _, r := range ownRoutes {
 		out = append(out, route{method: r.method, segments: split(r.path), anyType: true})
 	}
 	return out
 }()
 
 func routeOf(r *annotations.HttpRule) route {
-	out := route{body: r.GetBody() != ""}
-	path := ""
+	out, path := route{}, ""
 	switch p := r.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
 		out.method, path = http.MethodGet, p.Get

@@ -7,7 +7,8 @@ import (
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
-// The shapes of Kafka Connect's bodies. The order of the fields is the order of the JSON.
+// The shapes of Kafka Connect's bodies. The order of the fields is the order of the JSON; values says for the reference
+// which values a string may have.
 
 type serverInfo struct {
 	Version string `json:"version"`
@@ -34,7 +35,7 @@ type connectorInfo struct {
 	Name   string     `json:"name"`
 	Config configJSON `json:"config"`
 	Tasks  []taskID   `json:"tasks"`
-	Type   string     `json:"type"`
+	Type   string     `json:"type" values:"source,sink,unknown"`
 }
 
 type taskInfo struct {
@@ -43,7 +44,7 @@ type taskInfo struct {
 }
 
 type connectorState struct {
-	State    string  `json:"state"`
+	State    string  `json:"state" values:"UNASSIGNED,RUNNING,PAUSED,FAILED,RESTARTING,STOPPED"`
 	WorkerID string  `json:"worker_id"`
 	Version  *string `json:"version"`
 	Trace    string  `json:"trace,omitempty"`
@@ -51,7 +52,7 @@ type connectorState struct {
 
 type taskState struct {
 	ID       int32   `json:"id"`
-	State    string  `json:"state"`
+	State    string  `json:"state" values:"UNASSIGNED,RUNNING,PAUSED,FAILED,RESTARTING,STOPPED"`
 	WorkerID string  `json:"worker_id"`
 	Version  *string `json:"version"`
 	Trace    string  `json:"trace,omitempty"`
@@ -61,12 +62,18 @@ type connectorStatus struct {
 	Name      string         `json:"name"`
 	Connector connectorState `json:"connector"`
 	Tasks     []taskState    `json:"tasks"`
-	Type      string         `json:"type"`
+	Type      string         `json:"type" values:"source,sink,unknown"`
+}
+
+// expanded is a connector in a list with expand.
+type expanded struct {
+	Info   *connectorInfo   `json:"info,omitempty"`
+	Status *connectorStatus `json:"status,omitempty"`
 }
 
 type plugin struct {
 	Class   string `json:"class"`
-	Type    string `json:"type"`
+	Type    string `json:"type" values:"sink,source,transformation,predicate,converter,header_converter"`
 	Version string `json:"version,omitempty"`
 }
 

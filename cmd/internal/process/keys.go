@@ -54,7 +54,7 @@ func define(fill ...func(adder)) *configdef.Def {
 	d := configdef.New()
 	for _, f := range fill {
 		f(func(name string, t configdef.Type, def string, v configdef.Validator, doc string) {
-			k := configdef.Key{Name: name, Type: t, Validator: v, Importance: configdef.Medium, Doc: doc}
+			k := configdef.Key{Name: name, Type: t, Validator: v, Importance: importanceOf(name), Doc: doc}
 			if def != "" || t == configdef.List {
 				k.Default = configdef.Text(def)
 			}
@@ -62,6 +62,17 @@ func define(fill ...func(adder)) *configdef.Def {
 		})
 	}
 	return d
+}
+
+// importanceOf is high for what most people set, low for what few need to know.
+func importanceOf(name string) configdef.Importance {
+	switch name {
+	case ControlPlane, ClusterID, GrpcListen, EtcdEndpoints, DataDir, Listeners:
+		return configdef.High
+	case logFormat, stopTimeout, SessionTTL, SessionMargin, FastFailover, StaticMax, ElectionTTL, AdminListeners, AllowOrigin, AllowMethods, ResponseHeaders:
+		return configdef.Low
+	}
+	return configdef.Medium
 }
 
 // common are the keys of every process.

@@ -39,7 +39,7 @@ func chainPages() map[string]string {
 	for _, f := range all {
 		file := strings.ToLower(f.name) + ".md"
 		out[file] = f.render()
-		fmt.Fprintf(&index, "| [%s](%s) | %s | %s |\n", f.name, file, f.kind, cell(f.summary))
+		fmt.Fprintf(&index, "| [%s](%s) | %s | %s |\n", f.name, file, f.kind, configdef.Cell(f.summary))
 	}
 	out["README.md"] = index.String()
 	return out
@@ -58,6 +58,6 @@ func (f *family) render() string {
 		fmt.Fprintf(&b, "- Aliases: `%s`\n", strings.Join(f.aliases, "`, `"))
 	}
 	fmt.Fprintf(&b, "\n## Configuration\n\n")
-	b.WriteString(table(f.def.Keys(), prefix))
+	b.WriteString(configdef.Table(f.def.Keys(), prefix))
 	return b.String()
 }

@@ -95,7 +95,7 @@ func common(about string) string {
 		{"Sources", framework.Keys(connectors.Source, framework.Options{})[len(all):]},
 		{"Sinks", framework.Keys(connectors.Sink, framework.Options{})[len(all):]},
 	} {
-		fmt.Fprintf(&b, "\n## %s\n\n%s", part.title, table(part.keys, ""))
+		fmt.Fprintf(&b, "\n## %s\n\n%s", part.title, configdef.Table(part.keys, ""))
 	}
 	b.WriteString("\n## Converters\n\nTheir keys are given below the key that names the converter, such as `value.converter.schemas.enable`.\n")
 	for _, c := range converter.Builtin() {
@@ -105,7 +105,7 @@ func common(about string) string {
 		}
 		b.WriteString("\n")
 		if keys := c.Config().Keys(); len(keys) > 0 {
-			b.WriteString("\n" + table(keys, ""))
+			b.WriteString("\n" + configdef.Table(keys, ""))
 		}
 	}
 	return b.String()
@@ -127,46 +127,8 @@ func (g page) render() string {
 		fmt.Fprintf(&b, "- Aliases: `%s`\n", strings.Join(aliases, "`, `"))
 	}
 	fmt.Fprintf(&b, "\n%s\n\n## Configuration\n\n", strings.TrimSpace(g.body))
-	b.WriteString(table(g.plugin.Config().Keys(), ""))
+	b.WriteString(configdef.Table(g.plugin.Config().Keys(), ""))
 	return b.String()
-}
-
-// table is the reference of keys, which have a prefix where they are used.
-func table(keys []configdef.Key, prefix string) string {
-	if len(keys) == 0 {
-		return "It has no keys of its own.\n"
-	}
-	var b strings.Builder
-	b.WriteString("| key | type | default | valid values | importance | description |\n| --- | --- | --- | --- | --- | --- |\n")
-	for _, k := range keys {
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", prefix+k.Name, strings.ToLower(string(k.Type)), defaultOf(k), validOf(k), strings.ToLower(string(k.Importance)), cell(k.Doc))
-	}
-	return b.String()
-}
-
-func defaultOf(k configdef.Key) string {
-	switch {
-	case k.Default != nil && *k.Default == "":
-		return "empty"
-	case k.Default != nil:
-		return "`" + cell(*k.Default) + "`"
-	case k.Required:
-		return "**required**"
-	default:
-		return "null"
-	}
-}
-
-func validOf(k configdef.Key) string {
-	if k.Validator == nil {
-		return ""
-	}
-	return cell(k.Validator.String())
-}
-
-// cell makes a text fit a cell of a table.
-func cell(s string) string {
-	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", `\|`)
 }
 
 // write writes the files and removes pages of plugins that are gone.

@@ -49,7 +49,7 @@ type ClusterServiceClient interface {
 	// session. NOT_FOUND where no live session is of that executor.
 	CordonExecutor(ctx context.Context, in *CordonExecutorRequest, opts ...grpc.CallOption) (*CordonExecutorResponse, error)
 	// Cordons an executor and moves its units to others, one after the other. Units that nobody else can take stay where
-	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}.
+	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}. NOT_FOUND as there.
 	DrainExecutor(ctx context.Context, in *DrainExecutorRequest, opts ...grpc.CallOption) (*DrainExecutorResponse, error)
 	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
 	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.
@@ -189,7 +189,7 @@ type ClusterServiceServer interface {
 	// session. NOT_FOUND where no live session is of that executor.
 	CordonExecutor(context.Context, *CordonExecutorRequest) (*CordonExecutorResponse, error)
 	// Cordons an executor and moves its units to others, one after the other. Units that nobody else can take stay where
-	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}.
+	// they are: nothing healthy is stopped. Ends with CordonExecutor{uncordon}. NOT_FOUND as there.
 	DrainExecutor(context.Context, *DrainExecutorRequest) (*DrainExecutorResponse, error)
 	// Declares the last holder of a lapsed unit dead, so that nobody waits for its fence any more. NOT_FOUND where the unit
 	// is not lapsed. Only for a holder that is known to be gone: were it alive, it could go on beside its successor.

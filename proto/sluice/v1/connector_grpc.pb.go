@@ -91,7 +91,8 @@ type ConnectorServiceClient interface {
 	// Nothing is changed then. UNAVAILABLE where it was not done in time: the message says by whom, and
 	// whether offsets may have changed. Idempotent.
 	AlterConnectorOffsets(ctx context.Context, in *AlterConnectorOffsetsRequest, opts ...grpc.CallOption) (*AlterConnectorOffsetsResponse, error)
-	// Forgets all offsets of a stopped connector. As AlterConnectorOffsets.
+	// Forgets all offsets of a stopped connector and returns when that is done. NOT_FOUND where there is none,
+	// FAILED_PRECONDITION where it is not STOPPED; UNAVAILABLE as AlterConnectorOffsets. Idempotent.
 	ResetConnectorOffsets(ctx context.Context, in *ResetConnectorOffsetsRequest, opts ...grpc.CallOption) (*ResetConnectorOffsetsResponse, error)
 	// Lists the topics that a connector has used since they were reset, by an executor; none where there is no
 	// such connector. PERMISSION_DENIED where the executors do not track topics.
@@ -359,7 +360,8 @@ type ConnectorServiceServer interface {
 	// Nothing is changed then. UNAVAILABLE where it was not done in time: the message says by whom, and
 	// whether offsets may have changed. Idempotent.
 	AlterConnectorOffsets(context.Context, *AlterConnectorOffsetsRequest) (*AlterConnectorOffsetsResponse, error)
-	// Forgets all offsets of a stopped connector. As AlterConnectorOffsets.
+	// Forgets all offsets of a stopped connector and returns when that is done. NOT_FOUND where there is none,
+	// FAILED_PRECONDITION where it is not STOPPED; UNAVAILABLE as AlterConnectorOffsets. Idempotent.
 	ResetConnectorOffsets(context.Context, *ResetConnectorOffsetsRequest) (*ResetConnectorOffsetsResponse, error)
 	// Lists the topics that a connector has used since they were reset, by an executor; none where there is no
 	// such connector. PERMISSION_DENIED where the executors do not track topics.
