@@ -342,6 +342,8 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 			return fail(err)
 		}
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Topics{Topics: &sluicev1.TopicsResult{Topics: found}}}
+	case *sluicev1.Command_Progress:
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Progress{Progress: &sluicev1.ProgressResult{Tasks: progress(x.stats.Views(c.Progress.GetConnector()))}}}
 	case *sluicev1.Command_Fence:
 		if err := x.fence(ctx, c.Fence); err != nil {
 			return fail(err)
