@@ -114,7 +114,9 @@ type SourceTaskContext interface {
 type SourceTask interface {
 	Start(ctx context.Context, tc SourceTaskContext, config map[string]string) error
 	// Poll appends up to b.Room() records to b. It may wait for data until ctx ends: the runtime ends it
-	// to stop, pause or suspend. To return with none means that there is nothing now.
+	// to stop, pause or suspend. To return with none means that there is nothing now. A source that has nothing for long
+	// returns with none now and then: one that does not for a minute is shown as STALLED, since it cannot be told from
+	// one that hangs.
 	Poll(ctx context.Context, b *SourceBatch) error
 	Stop(ctx context.Context) error
 }

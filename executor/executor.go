@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-project/sluice/executor/sinktask"
 	"github.com/sluice-project/sluice/executor/sourcetask"
 	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/executor/topics"
 	"github.com/sluice-project/sluice/executor/validate"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -73,6 +74,7 @@ type Executor struct {
 	admin    *kafkaio.Admin
 	offsets  offsets.Store
 	active   *activetopics.Topics
+	stats    *taskstats.Registry
 	agent    *agent.Agent
 	sup      *supervisor.Supervisor
 	group    *run.Group
@@ -90,7 +92,7 @@ func New(cfg Config) (*Executor, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Executor{cfg: cfg, registry: reg, internal: kafkaio.Client(cfg.Worker.Internal()), ready: make(chan struct{}),
+	x := &Executor{cfg: cfg, registry: reg, internal: kafkaio.Client(cfg.Worker.Internal()), ready: make(chan struct{}), stats: taskstats.NewRegistry(),
 		log:   cfg.Logger.With(slog.String(logkey.Component, "executor"), slog.String(logkey.Executor, cfg.Advertise)),
 		group: run.New(context.Background(), "executor")}
 	if x.admin, err = kafkaio.NewAdmin(x.internal, x.log); err != nil {
@@ -140,12 +142,12 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
 		Topics:         x.admin, Offsets: x.offsets, ClientID: clientID("connector-producer-"), ActiveTopic: used,
 		FlushInterval: w.OffsetFlushInterval(), FlushTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
-		TopicCreation: w.TopicCreation(), Clock: x.cfg.Clock})
+		TopicCreation: w.TopicCreation(), Stats: x.stats, Clock: x.cfg.Clock})
 	sink := sinktask.NewFactory(sinktask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ConsumerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Consumer, c) },
 		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
 		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
-		Clock: x.cfg.Clock})
+		Stats: x.stats, Clock: x.cfg.Clock})
 	configs, states := w.ConfigTopic().Name, w.StatusTopic().Name
 	if w.Standalone() {
 		configs, states = "", ""
@@ -197,7 +199,7 @@ func clientID(prefix string) func(string, int) string {
 // Start begins to serve. The session with the control plane begins once Kafka has the internal topics: Ready. An
 // executor that waits for Kafka holds nothing, and says so in its log.
 func (x *Executor) Start(context.Context) error {
-	err := x.group.Go(x.begin)
+	err := errors.Join(x.group.Go(x.begin), x.group.Go(func(ctx context.Context) error { return x.stats.Run(ctx, x.cfg.Clock) }))
 	if x.cfg.Worker.TopicTracking() {
 		err = errors.Join(err, x.group.Go(x.active.Write), x.group.Go(func(ctx context.Context) error {
 			select {
@@ -340,6 +342,8 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 			return fail(err)
 		}
 		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Topics{Topics: &sluicev1.TopicsResult{Topics: found}}}
+	case *sluicev1.Command_Progress:
+		return &sluicev1.CommandResult{Result: &sluicev1.CommandResult_Progress{Progress: &sluicev1.ProgressResult{Tasks: progress(x.stats.Views(c.Progress.GetConnector()))}}}
 	case *sluicev1.Command_Fence:
 		if err := x.fence(ctx, c.Fence); err != nil {
 			return fail(err)

@@ -59,6 +59,8 @@ type Executors interface {
 	Offsets(ctx context.Context, pool, class, connector string, config *sluicev1.Config) ([]*sluicev1.PartitionOffset, error)
 	// Topics lists, or forgets, a connector's active topics.
 	Topics(ctx context.Context, pool, connector string, forget bool) ([]string, error)
+	// Progress asks a session's executor what a connector's tasks do there.
+	Progress(ctx context.Context, session, connector string) ([]*sluicev1.TaskProgress, error)
 }
 
 // readTimeout is how long a read waits for the store before it answers from the view as it is.

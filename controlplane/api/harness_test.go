@@ -24,8 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeValidator answers validations; nil answers that all is well.
 type fakeValidator struct {
-	answer func(pool string, c *sluicev1.Config) (*sluicev1.ValidateResult, error)
-	pools  []string
+	progress func(session string) ([]*sluicev1.TaskProgress, error)
+	answer   func(pool string, c *sluicev1.Config) (*sluicev1.ValidateResult, error)
+	pools    []string
 }
 
 func (v *fakeValidator) Validate(_ context.Context, pool string, c *sluicev1.Config) (*sluicev1.ValidateResult, error) {
@@ -47,6 +48,10 @@ func (v *fakeValidator) Topics(_ context.Context, pool, connector string, forget
 		return nil, nil
 	}
 	return []string{"t"}, nil
+}
+
+func (v *fakeValidator) Progress(_ context.Context, session, _ string) ([]*sluicev1.TaskProgress, error) {
+	return v.progress(session)
 }
 
 type harness struct {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -153,6 +154,24 @@ func (c *Commander) Topics(ctx context.Context, pool, connector string, forget b
 		return nil, errors.New("command: the executor answered the question for topics with something else (bug)")
 	}
 	return result.GetTopics().GetTopics(), nil
+}
+
+// progressTimeout is what an executor has to say what its tasks do: it looks nothing up.
+const progressTimeout = 5 * time.Second
+
+// Progress asks a session's executor what a connector's tasks do there. Errors as of Run.
+func (c *Commander) Progress(ctx context.Context, session, connector string) ([]*sluicev1.TaskProgress, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, progressTimeout, errs.New(errs.ExecutorTimeout, "Executor %s did not answer within %s", c.executor(session), progressTimeout))
+	defer cancel()
+	cmd := &sluicev1.Command{TimeoutMs: progressTimeout.Milliseconds(), Command: &sluicev1.Command_Progress{Progress: &sluicev1.ProgressCommand{Connector: connector}}}
+	result, err := c.Run(ctx, session, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if result.GetProgress() == nil {
+		return nil, errors.New("command: the executor answered the question for progress with something else (bug)")
+	}
+	return result.GetProgress().GetTasks(), nil
 }
 
 // pickLive chooses a live session, of the pool where it has one.

@@ -385,6 +385,13 @@ func (c *Consumer) Position(tp TopicPartition) (int64, bool) {
 	return o, ok
 }
 
+// End is the offset after the last record of tp, as the last fetch found it: it asks nobody, and is not known before the
+// first fetch. While tp is paused it stays as it was.
+func (c *Consumer) End(tp TopicPartition) (int64, bool) {
+	_, end, err := c.c.GetWatermarkOffsets(tp.Topic, tp.Partition)
+	return end, err == nil && end >= 0
+}
+
 // Pause stops the fetching of partitions.
 func (c *Consumer) Pause(tps []TopicPartition) error { return wrap(c.c.Pause(kafkaPartitions(tps))) }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
@@ -34,10 +35,10 @@ func (t *task) commitBefore(limit time.Duration) error {
 		given[connectors.TopicPartition(tp)] = o
 	}
 	var safe map[connectors.TopicPartition]int64
-	f := func(ctx context.Context) (err error) {
+	f := t.stats.During(taskstats.Commit, func(ctx context.Context) (err error) {
 		safe, err = t.preCommit(ctx, maps.Clone(given))
 		return err
-	}
+	})
 	var err error
 	if limit > 0 {
 		if err = t.lane.Do(limit, t.cutting.Done(), f); !t.lane.Busy() {
@@ -50,6 +51,7 @@ func (t *task) commitBefore(limit time.Duration) error {
 		return fmt.Errorf("%w: in preCommit", ErrHung)
 	}
 	if err != nil {
+		t.stats.Committed(err)
 		// As Kafka Connect: what was not flushed is put again.
 		t.rewindAll()
 		return fmt.Errorf("the task's preCommit failed: %w", err)
@@ -89,13 +91,16 @@ func (t *task) store(given, safe map[connectors.TopicPartition]int64) error {
 	ctx, cancel := context.WithTimeout(t.cutting, t.deps.CommitTimeout)
 	defer cancel()
 	begin := t.deps.Clock.Boot()
-	if err := t.consumer.Commit(ctx, commit); err != nil {
+	t.stats.Committing()
+	err := t.consumer.Commit(ctx, commit)
+	if t.stats.Committed(err); err != nil {
 		return fmt.Errorf("%w: %w", ErrUncommitted, err)
 	}
 	if history.Acts(t.log) {
 		history.Act(t.log, t.deps.Clock, history.Committed, begin, slog.String(logkey.Class, t.spec.Class.String()))
 	}
 	maps.Copy(t.committed, commit)
+	t.stats.CommittedOffsets(offsetsOf(commit))
 	return nil
 }
 

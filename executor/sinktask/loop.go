@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/stage/lane"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
@@ -39,6 +40,7 @@ type loop struct {
 	lost               bool
 	failure            error // of the plugin, inside a rebalance
 	closing            bool
+	numbers            numbers
 }
 
 // Run implements supervisor.Instance.
@@ -48,6 +50,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 			t.ready.Close()
 		}
 	}()
+	defer t.deps.Stats.Add(t.stats)()
 	if t.lane, err = lane.New(ctx, t.deps.Clock, "sink-task"); err != nil {
 		return err
 	}
@@ -55,14 +58,15 @@ func (t *task) Run(ctx context.Context) (err error) {
 	t.offsets, t.committed = map[kafkaio.TopicPartition]int64{}, map[kafkaio.TopicPartition]int64{}
 	t.stopped = map[kafkaio.TopicPartition]bool{}
 	t.commitAt = t.deps.Clock.Now().Add(t.deps.CommitInterval)
-	err = t.call(func(ctx context.Context) error {
+	err = t.call(t.stats.During(taskstats.Start, func(ctx context.Context) error {
 		t.sink = t.plugin.NewSink().NewTask()
 		return t.sink.Start(ctx, &taskContext{t}, t.spec.TaskConfig)
-	})
+	}))
 	if err == nil {
 		err = t.join()
 	}
 	if err == nil {
+		t.stats.Running()
 		t.env.Running()
 		err = t.work()
 	}
@@ -142,6 +146,7 @@ func (t *task) poll() error {
 		}
 	}
 	t.apply()
+	t.observe()
 	return nil
 }
 
@@ -159,11 +164,16 @@ func (t *task) rewind(tp kafkaio.TopicPartition, offset int64) {
 func (t *task) put() error {
 	t.asked.retry = 0
 	err := t.call(func(ctx context.Context) error {
+		t.stats.Enter(taskstats.Convert)
+		defer t.stats.Leave()
 		if err := t.stage.Convert(ctx, &t.batch, &t.out); err != nil {
 			return err
 		}
 		t.uses()
-		return t.sink.Put(ctx, &t.out)
+		t.stats.Enter(taskstats.PutCall)
+		err := t.sink.Put(ctx, &t.out)
+		t.putReturned(err)
+		return err
 	})
 	switch {
 	case t.stopping.Err() != nil && err != nil:
@@ -238,6 +248,7 @@ func (t *task) apply() {
 			continue
 		}
 		t.offsets[s.tp] = s.offset
+		t.stats.Rewound(partitionOf(s.tp), s.offset)
 	}
 	for _, p := range t.asked.pauses {
 		if t.stopped[p.tp] = p.pause; !p.pause {

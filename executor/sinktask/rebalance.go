@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
@@ -32,9 +33,10 @@ func (l listener) Assigned(tps []kafkaio.TopicPartition) {
 	for tp, o := range committed {
 		t.committed[tp] = o
 	}
+	t.assigned(tps, committed)
 	t.held = false // what was paused was so in the old assignment
 	if p, ok := t.sink.(connectors.PartitionListener); ok && len(tps) > 0 {
-		if err := t.call(func(ctx context.Context) error { return p.Open(ctx, sdk(tps)) }); err != nil && t.stopping.Err() == nil {
+		if err := t.call(t.stats.During(taskstats.Open, func(ctx context.Context) error { return p.Open(ctx, sdk(tps)) })); err != nil && t.stopping.Err() == nil {
 			t.failure = fmt.Errorf("the task failed in open: %w", err)
 		}
 	}
@@ -72,6 +74,7 @@ func (t *task) gone(tps []kafkaio.TopicPartition) {
 		t.failure = fmt.Errorf("the task failed in close: %w", err)
 	}
 	t.keepOnly(tps)
+	t.forget(tps)
 	for _, tp := range tps {
 		delete(t.offsets, tp)
 		delete(t.committed, tp)

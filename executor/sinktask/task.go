@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -35,7 +36,9 @@ type Deps struct {
 	// CommitInterval and CommitTimeout are offset.flush.interval.ms and offset.flush.timeout.ms, StopTimeout is
 	// task.shutdown.graceful.timeout.ms.
 	CommitInterval, CommitTimeout, StopTimeout time.Duration
-	Clock                                      clock.Clock
+	// Stats lists the tasks' numbers while they run; it may be nil.
+	Stats *taskstats.Registry
+	Clock clock.Clock
 }
 
 // ignored are client keys that are the runtime's own.
@@ -77,7 +80,9 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	}
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	t.stage = stage.NewSink(conv, chain, stage.NewOperator(policy, f.deps.Clock, log), nil)
+	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Sink: true}, f.deps.Clock)
+	t.stats.SetPaused(spec.Paused)
+	t.stage = stage.NewSink(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	return t, nil
@@ -185,6 +190,7 @@ type task struct {
 	member kafkaio.ConsumerConfig
 	stage  *stage.Sink
 	ready  *ready // before the task joined
+	stats  *taskstats.Task
 
 	mu       sync.Mutex
 	paused   bool
@@ -210,6 +216,7 @@ func (t *task) Stop(leave bool) {
 
 // SetPaused implements supervisor.Instance.
 func (t *task) SetPaused(p bool) {
+	t.stats.SetPaused(p)
 	t.mu.Lock()
 	t.paused = p
 	t.mu.Unlock()

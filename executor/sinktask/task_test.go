@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -452,4 +454,82 @@ func TestFence_EmptiesTheGroupOfAMemberThatIsGone(t *testing.T) {
 	if g := k.GroupInfo("connect-c"); g != nil && len(g.Members) > 0 {
 		t.Errorf("members %v", g.Members)
 	}
+}
+
+// later is the real clock, and ahead of it where it is told to be.
+type later struct {
+	clock.Clock
+	by *atomic.Int64
+}
+
+func (l later) Now() time.Time { return l.Clock.Now().Add(time.Duration(l.by.Load())) }
+
+// counted is a task with its numbers.
+func counted(t *testing.T, client kafkaio.Client, c *collector) (*running, later, func() taskstats.View) {
+	t.Helper()
+	f := tasks(client, c)
+	l := later{clock.Real(), &atomic.Int64{}}
+	f.deps.Clock, f.deps.Stats = l, taskstats.NewRegistry()
+	r := beginPrepared(t, f, nil)
+	return r, l, func() taskstats.View {
+		views := f.deps.Stats.Views("c")
+		if len(views) != 1 {
+			return taskstats.View{}
+		}
+		return views[0]
+	}
+}
+
+func TestTask_ItsNumbersAndLagAreWhatItDid(t *testing.T) {
+	_, client := cluster(t, 100)
+	r, _, numbers := counted(t, client, &collector{})
+	await(t, "everything put and committed, and nothing left", func() bool {
+		v := numbers()
+		var next, committed, ends int64
+		for _, l := range v.Lags {
+			if l.Records != 0 {
+				return false
+			}
+			next, committed, ends = next+l.Next, committed+l.Committed, ends+l.End
+		}
+		return next == 100 && committed == 100 && ends == 100
+	})
+	v := numbers()
+	if v.Total(taskstats.Read) != 100 || v.Total(taskstats.Put) != 100 || v.Total(taskstats.ReadBytes) == 0 || v.Total(taskstats.Commits) == 0 ||
+		v.Moved.IsZero() || v.Committed.IsZero() || v.LagTime != 0 || v.Max(taskstats.BatchSize) != 10 {
+		t.Errorf("%+v", v)
+	}
+	produce(t, client, 100, 110)
+	await(t, "ten more", func() bool { v := numbers(); return v.Total(taskstats.Put) == 110 && v.LagRecords == 0 })
+	r.task.Stop(true)
+	if err := r.stopped(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTask_OneThatIsStuckIsStalledAndAnIdleOneIsNot(t *testing.T) {
+	_, client := cluster(t, 100)
+	_, ahead, stuck := counted(t, client, &collector{put: func(context.Context, int) error { return connectors.Retriable(errors.New("the outer system is away")) }})
+	await(t, "the lag of the partition that was read", func() bool { v := stuck(); return v.LagRecords > 0 && v.Total(taskstats.PutFailures) > 0 })
+	if s := stuck().Stalled; s != "" {
+		t.Errorf("stalled too early: %s", s)
+	}
+	ahead.by.Store(int64(10 * time.Minute))
+	await(t, "another try, which changes nothing", func() bool { v := stuck(); return v.Total(taskstats.PutFailures) > 1 })
+	if s := stuck().Stalled; !strings.Contains(s, " records are left to be put, and none was put for 10m") {
+		t.Errorf("%q", s)
+	}
+
+	_, client = cluster(t, 10)
+	hang := make(chan struct{})
+	_, ahead, hung := counted(t, client, &collector{put: func(context.Context, int) error { <-hang; return nil }})
+	await(t, "the hang", func() bool { return hung().Call == taskstats.PutCall })
+	ahead.by.Store(int64(10 * time.Minute))
+	if s := hung().Stalled; !strings.HasPrefix(s, "a call of put has not returned for 10m") {
+		t.Errorf("%q", s)
+	}
+	close(hang)
+	await(t, "everything put", func() bool { v := hung(); return v.Total(taskstats.Put) == 10 && v.LagRecords == 0 })
+	ahead.by.Store(int64(20 * time.Minute))
+	await(t, "another look", func() bool { v := hung(); return v.Stalled == "" && v.Call == taskstats.None })
 }

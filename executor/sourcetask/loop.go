@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/stage/lane"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
@@ -66,6 +67,7 @@ type loop struct {
 func (t *task) Run(ctx context.Context) (err error) {
 	release := t.deps.Offsets.Hold(t.spec.Unit.Name)
 	defer release()
+	defer t.deps.Stats.Add(t.stats)()
 	t.lost = make(chan error, 1)
 	if t.ready != nil {
 		defer t.closeProducer() // where it comes to no finish
@@ -87,12 +89,13 @@ func (t *task) Run(ctx context.Context) (err error) {
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
 	since := t.deps.Clock.Boot()
 	started := false
-	err = t.lane.Do(0, t.stopping.Done(), func(ctx context.Context) error {
+	err = t.lane.Do(0, t.stopping.Done(), t.stats.During(taskstats.Start, func(ctx context.Context) error {
 		t.source = t.plugin.NewSource().NewTask()
 		return t.source.Start(ctx, taskContext{t, since}, t.spec.TaskConfig)
-	})
+	}))
 	if err == nil {
 		started = true
+		t.stats.Running()
 		t.env.Running()
 		err = t.work()
 	}
@@ -177,7 +180,7 @@ func (t *task) step() error {
 	}
 	if c, ok := t.source.(connectors.SourceCommitter); ok && t.tell {
 		t.tell, t.polled = false, false
-		return t.lane.Begin(c.Commit)
+		return t.lane.Begin(t.stats.During(taskstats.Commit, c.Commit))
 	}
 	records, bytes := t.ledger.Held()
 	if s.paused || len(t.rest) > 0 || records >= maxRecords || bytes >= maxBytes || now.Before(t.pollAt) {
@@ -192,7 +195,9 @@ func (t *task) step() error {
 func (t *task) poll(ctx context.Context) error {
 	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
 	begin := t.deps.Clock.Boot()
+	t.stats.Enter(taskstats.Poll)
 	err := t.source.Poll(ctx, t.batch)
+	t.stats.PollReturned(len(t.batch.Records))
 	if t.acts {
 		t.recordPoll(begin)
 	}
@@ -202,6 +207,8 @@ func (t *task) poll(ctx context.Context) error {
 	if len(t.batch.Records) == 0 {
 		return nil
 	}
+	t.stats.Enter(taskstats.Convert)
+	defer t.stats.Leave()
 	return t.stage.Convert(ctx, t.batch, &t.out)
 }
 
@@ -248,7 +255,7 @@ func (t *task) returned(err error) error {
 // delivered: promise 1 holds, since its offset still waits for every earlier record of its partition.
 func (t *task) take() error {
 	clear(t.used)
-	n, last := 0, ""
+	n, last, bytes := 0, "", int64(0)
 	for i := range t.out.Marks {
 		m := &t.out.Marks[i]
 		seq := t.ledger.Add(m.Partition, m.Offset, m.Size)
@@ -259,6 +266,7 @@ func (t *task) take() error {
 			continue
 		}
 		t.out.Messages[n].Seq = seq
+		bytes += int64(m.Size)
 		if topic := t.out.Messages[n].Topic; topic != last {
 			last = topic
 			t.uses(topic)
@@ -266,10 +274,19 @@ func (t *task) take() error {
 		n++
 	}
 	t.rest = t.out.Messages
+	t.stats.Taken(n, len(t.out.Marks)-n, bytes, t.ledger.Unacked(), newest(t.rest))
 	if len(t.rest) == 0 || !t.mayAct() {
 		return nil
 	}
 	return t.produce()
+}
+
+// newest is the timestamp of the last message, or NoTimestamp.
+func newest(m []kafkaio.Message) int64 {
+	if len(m) == 0 {
+		return connectors.NoTimestamp
+	}
+	return m[len(m)-1].Timestamp
 }
 
 // uses tells of a topic once a batch: the record of it may have been reset.
@@ -294,6 +311,7 @@ func (t *task) produce() error {
 	n, err := t.producer.Produce(t.rest)
 	t.rest = t.rest[n:]
 	t.sentAt = t.deps.Clock.Now()
+	t.stats.Handed(n)
 	if err != nil && !errors.Is(err, kafkaio.ErrQueueFull) {
 		return fmt.Errorf("%w: %w", ErrProduce, err)
 	}
@@ -354,9 +372,11 @@ func (t *task) carry(ctx context.Context, p Producer, to, spare chan []kafkaio.R
 // acknowledge takes reports into the ledger and gives their buffer back.
 func (t *task) acknowledge(got []kafkaio.Report) error {
 	var failed error
+	refused := 0
 	for i := range got {
 		r := &got[i]
 		if r.Err != nil {
+			refused++
 			if !t.policy.Tolerate {
 				failed = fmt.Errorf("%w: %w", ErrProduce, r.Err)
 				continue // not acknowledged: its offset is never committed
@@ -367,6 +387,7 @@ func (t *task) acknowledge(got []kafkaio.Report) error {
 			return err
 		}
 	}
+	t.stats.Acknowledged(len(got), refused, t.ledger.Unacked())
 	t.spare <- got
 	return failed
 }
@@ -377,6 +398,7 @@ func (t *task) flush(now time.Time) {
 	if !t.ledger.Dirty() {
 		return
 	}
+	t.stats.Committing()
 	t.writing = t.ledger.Collect(t.writing[:0])
 	entries := make([]offsets.Entry, len(t.writing))
 	for i, c := range t.writing {
@@ -402,6 +424,7 @@ func (t *task) flush(now time.Time) {
 
 // wrote deals with what a write of offsets came to.
 func (t *task) wrote(err error) {
+	t.stats.Committed(err)
 	if err != nil {
 		t.ledger.Restore(t.writing)
 		t.log.Warn("offsets were not committed; it is tried again at the next flush", logkey.Err, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
@@ -39,7 +40,9 @@ type Deps struct {
 	FlushInterval, FlushTimeout, StopTimeout time.Duration
 	// TopicCreation is topic.creation.enable.
 	TopicCreation bool
-	Clock         clock.Clock
+	// Stats lists the tasks' numbers while they run; it may be nil.
+	Stats *taskstats.Registry
+	Clock clock.Clock
 }
 
 // Producer is what a task needs of a kafkaio.Producer.
@@ -97,7 +100,9 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log), t.topic)
+	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
+	t.stats.SetPaused(spec.Paused)
+	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
 }
@@ -157,6 +162,7 @@ type task struct {
 	rules  []creation
 	stage  *stage.Source
 	ready  *ready // until Run
+	stats  *taskstats.Task
 
 	mu       sync.Mutex
 	switches switches
@@ -190,10 +196,13 @@ func (t *task) read() switches {
 func (t *task) Stop(bool) { t.stop(errStop) }
 
 // SetPaused implements supervisor.Instance.
-func (t *task) SetPaused(p bool) { t.set(func(s *switches) { s.paused = p }) }
+func (t *task) SetPaused(p bool) { t.set(func(s *switches) { s.paused = p }); t.stats.SetPaused(p) }
 
 // SetSuspended implements supervisor.Instance.
-func (t *task) SetSuspended(p bool) { t.set(func(s *switches) { s.suspended = p }) }
+func (t *task) SetSuspended(p bool) {
+	t.set(func(s *switches) { s.suspended = p })
+	t.stats.SetSuspended(p)
+}
 
 // Cut implements supervisor.Instance. The producer is purged at once, by whoever calls.
 func (t *task) Cut() {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/supervisor"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -30,6 +32,9 @@ type counter struct {
 	at, limit int64
 	poll      func(ctx context.Context, n int64) error
 }
+
+// errNothing has Poll return with nothing.
+var errNothing = errors.New("nothing")
 
 // planned is the connector of a counter; only its task is used.
 type planned struct {
@@ -49,7 +54,9 @@ func (c *counter) Start(ctx context.Context, tc connectors.SourceTaskContext, _ 
 
 func (c *counter) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	if c.poll != nil {
-		if err := c.poll(ctx, c.at); err != nil {
+		if err := c.poll(ctx, c.at); errors.Is(err, errNothing) {
+			return nil
+		} else if err != nil {
 			return err
 		}
 	}
@@ -222,6 +229,7 @@ type fixture struct {
 	ready  bool              // made ready first
 	extra  map[string]string // of the connector's config
 	clock  later
+	stats  *taskstats.Registry
 }
 
 // later is the real clock, and hours ahead of it where it is told to be.
@@ -242,19 +250,20 @@ func begin(t *testing.T, f *fixture) *fixture {
 		f.store = &ledgerStore{}
 	}
 	f.clock = later{clock.Real(), &atomic.Int64{}}
+	f.stats = taskstats.NewRegistry()
 	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector { return planned{task: f.source} }}
-	var strings converter.Info
+	var text converter.Info
 	for _, in := range converter.Builtin() {
 		if in.Class == "org.apache.kafka.connect.storage.StringConverter" {
-			strings = in
+			text = in
 		}
 	}
-	factory := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{strings},
+	factory := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{text},
 		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
 		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
 		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker.open() }, Offsets: f.store,
 		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
-		StopTimeout: 300 * time.Millisecond, Clock: f.clock})
+		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock})
 	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
 	maps.Copy(spec.ConnectorConfig, f.extra)
 	if f.ready {
@@ -551,4 +560,76 @@ func TestTask_ARetriableErrorIsTriedAgain(t *testing.T) {
 		return nil
 	}}})
 	f.await("the records", func() bool { return len(f.broker.records()) == 10 })
+}
+
+// numbers are those of the fixture's task, as its executor's registry has them.
+func (f *fixture) numbers() taskstats.View {
+	f.t.Helper()
+	views := f.stats.Views("c")
+	if len(views) != 1 {
+		f.t.Fatalf("%d tasks are listed", len(views))
+	}
+	return views[0]
+}
+
+func TestTask_ItsNumbersAreWhatItDid(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 1000}})
+	f.await("commit", func() bool { return f.store.committed() == 1000 })
+	f.await("the last commit's count", func() bool { v := f.numbers(); return !v.Committed.IsZero() && v.Unacked == 0 })
+	v := f.numbers()
+	if v.Total(taskstats.Polled) != 1000 || v.Total(taskstats.Produced) != 1000 || v.Total(taskstats.Acked) != 1000 || v.Total(taskstats.ProducedBytes) != 2893 {
+		t.Errorf("polled %d, produced %d (%d bytes), acknowledged %d", v.Total(taskstats.Polled), v.Total(taskstats.Produced), v.Total(taskstats.ProducedBytes), v.Total(taskstats.Acked))
+	}
+	if v.Moved.IsZero() || v.Acked.IsZero() || v.Polled.IsZero() || v.Total(taskstats.Commits) == 0 || v.Max(taskstats.BatchSize) != 10 {
+		t.Errorf("%+v", v)
+	}
+	f.task.Stop(false)
+	if err := f.stopped(); err != nil || len(f.stats.Views("")) != 0 {
+		t.Errorf("%v, and %d are still listed", err, len(f.stats.Views("")))
+	}
+}
+
+func TestTask_OnlyOneThatHangsOrIsNotAcknowledgedIsStalled(t *testing.T) {
+	hang := make(chan struct{})
+	defer close(hang)
+	hung := begin(t, &fixture{source: &counter{limit: 10, poll: func(_ context.Context, n int64) error {
+		if n == 10 {
+			<-hang
+		}
+		return nil
+	}}})
+	unacked := begin(t, &fixture{source: &counter{limit: 10, poll: emptyAt(10)}, broker: &broker{hold: true}})
+	idle := begin(t, &fixture{source: &counter{limit: 10, poll: emptyAt(10)}})
+	for _, f := range []*fixture{hung, idle} {
+		f.await("commit", func() bool { return f.store.committed() == 10 })
+	}
+	hung.await("the hang", func() bool { return hung.numbers().Call == taskstats.Poll && hung.numbers().Unacked == 0 })
+	unacked.await("production", func() bool { return unacked.numbers().Unacked == 10 })
+	for _, f := range []*fixture{hung, idle, unacked} {
+		if s := f.numbers().Stalled; s != "" {
+			t.Errorf("stalled too early: %s", s)
+		}
+		f.clock.by.Store(int64(time.Hour))
+	}
+	if s := hung.numbers().Stalled; !strings.HasPrefix(s, "a call of poll has not returned for 1h0m") {
+		t.Errorf("hung: %q", s)
+	}
+	if s := unacked.numbers().Stalled; !strings.HasPrefix(s, "10 records are not acknowledged by Kafka, and none was for 1h0m") {
+		t.Errorf("unacknowledged: %q", s)
+	}
+	idle.await("idle and not stalled", func() bool { v := idle.numbers(); return v.Stalled == "" && v.At.Sub(v.Polled) < time.Minute })
+	unacked.task.SetPaused(true)
+	if s := unacked.numbers().Stalled; s != "" {
+		t.Errorf("paused: %q", s)
+	}
+}
+
+// emptyAt has Poll return at once, with nothing, where there is nothing more.
+func emptyAt(limit int64) func(ctx context.Context, n int64) error {
+	return func(_ context.Context, n int64) error {
+		if n >= limit {
+			return errNothing
+		}
+		return nil
+	}
 }

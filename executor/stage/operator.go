@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
@@ -39,11 +40,18 @@ type Operator struct {
 	clock   clock.Clock
 	log     *slog.Logger
 	skipped int64
+	errors  *taskstats.Errors
 }
 
 // NewOperator returns the operator of one task; log names the task.
 func NewOperator(p Policy, c clock.Clock, log *slog.Logger) *Operator {
-	return &Operator{policy: p, clock: c, log: log}
+	return &Operator{policy: p, clock: c, log: log, errors: &taskstats.Errors{}}
+}
+
+// Counting has failures counted there.
+func (o *Operator) Counting(e *taskstats.Errors) *Operator {
+	o.errors = e
+	return o
 }
 
 // Skipped counts the records that were tolerated.
@@ -57,6 +65,7 @@ func (o *Operator) Tolerates() bool { return o.policy.Tolerate }
 // (false, ErrTolerance). (true, nil) says that a retry succeeded. It ends early with ctx, with its error:
 // then the record is neither done nor skipped.
 func (o *Operator) Failed(ctx context.Context, stage, class string, place func() Place, err error, retry func() error) (bool, error) {
+	o.errors.Failure(o.clock.Now())
 	if o.policy.RetryTimeout != 0 && retry != nil {
 		deadline := o.clock.Now().Add(o.policy.RetryTimeout)
 		for attempt := 0; connectors.IsRetriable(err); attempt++ {
@@ -78,16 +87,20 @@ func (o *Operator) Failed(ctx context.Context, stage, class string, place func()
 				timer.Stop()
 				return false, context.Cause(ctx)
 			}
+			o.errors.Retries.Add(1)
 			if err = retry(); err == nil {
 				return true, nil
 			}
+			o.errors.Failure(o.clock.Now())
 		}
 	}
 	o.report(stage, class, place, err)
 	if o.policy.Tolerate {
 		o.skipped++
+		o.errors.Skipped.Add(1)
 		return false, nil
 	}
+	o.errors.Failed.Add(1)
 	return false, fmt.Errorf("%w: stage %s, class %s: %w", ErrTolerance, stage, class, err)
 }
 
@@ -95,6 +108,7 @@ func (o *Operator) report(stage, class string, place func() Place, err error) {
 	if !o.policy.Log {
 		return
 	}
+	o.errors.Logged.Add(1)
 	attrs := []any{"stage", stage, "class", class, logkey.Err, err}
 	p := place()
 	attrs = append(attrs, logkey.Topic, p.Topic)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
@@ -14,7 +15,7 @@ import (
 )
 
 func tasks(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "List and restart a connector's tasks"}
+	c := &cobra.Command{Use: "tasks", Aliases: []string{"task"}, Short: "List a connector's tasks, show what they do, and restart them"}
 	c.AddCommand(
 		watchable(o, &cobra.Command{Use: "list CONNECTOR", Short: "List tasks with their configs", Args: cobra.ExactArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
@@ -45,6 +46,12 @@ func tasks(o *options) *cobra.Command {
 					row(w, word(s.GetState().String(), "STATE_"), s.GetWorkerId(), s.GetTrace())
 				})
 			}}),
+		watchable(o, &cobra.Command{Use: "progress CONNECTOR", Short: "Show how fast tasks are, how late, when each last moved, and which are STALLED", Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return o.show(cmd, func(ctx context.Context, c *client) (proto.Message, error) {
+					return c.connectors.GetConnectorProgress(ctx, &sluicev1.GetConnectorProgressRequest{Name: args[0]})
+				}, o.progressTable)
+			}}),
 		&cobra.Command{Use: "restart CONNECTOR TASK", Short: "Restart a task", Args: cobra.ExactArgs(2),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				n, err := taskNumber(args[1])
@@ -58,6 +65,26 @@ func tasks(o *options) *cobra.Command {
 			}},
 	)
 	return c
+}
+
+// progressTable says of each task what a person asks first.
+func (o *options) progressTable(w io.Writer, m proto.Message) {
+	now := o.clock.Now()
+	ago := func(ms int64) string {
+		if ms == 0 {
+			return "-"
+		}
+		return max(now.Sub(time.UnixMilli(ms)), 0).Truncate(time.Second).String()
+	}
+	row(w, "TASK", "STATE", "RECORDS/S", "BYTES/S", "WAITING", "POLLED", "MOVED", "COMMITTED", "EXECUTOR", "REASON")
+	for _, t := range m.(*sluicev1.GetConnectorProgressResponse).GetTasks() {
+		if !t.GetKnown() {
+			row(w, t.GetTask(), t.GetState(), "-", "-", "-", "-", "-", "-", t.GetExecutor(), t.GetReason())
+			continue
+		}
+		row(w, t.GetTask(), t.GetState(), fmt.Sprintf("%.1f", t.GetRecordsPerSecond()), fmt.Sprintf("%.0f", t.GetBytesPerSecond()), t.GetUnacknowledged()+t.GetLagRecords(),
+			ago(t.GetLastPolledMs()), ago(max(t.GetLastAcknowledgedMs(), t.GetLastPutMs())), ago(t.GetLastCommittedMs()), t.GetExecutor(), t.GetReason())
+	}
 }
 
 func taskNumber(s string) (int32, error) {

@@ -2291,6 +2291,98 @@ func (*ResetConnectorTopicsResponse) Descriptor() ([]byte, []int) {
 	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{43}
 }
 
+// See GetConnectorProgress.
+type GetConnectorProgressRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorProgressRequest) Reset() {
+	*x = GetConnectorProgressRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorProgressRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorProgressRequest) ProtoMessage() {}
+
+func (x *GetConnectorProgressRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorProgressRequest.ProtoReflect.Descriptor instead.
+func (*GetConnectorProgressRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *GetConnectorProgressRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// See GetConnectorProgress.
+type GetConnectorProgressResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The tasks, by number.
+	Tasks         []*TaskProgress `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConnectorProgressResponse) Reset() {
+	*x = GetConnectorProgressResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConnectorProgressResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConnectorProgressResponse) ProtoMessage() {}
+
+func (x *GetConnectorProgressResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConnectorProgressResponse.ProtoReflect.Descriptor instead.
+func (*GetConnectorProgressResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *GetConnectorProgressResponse) GetTasks() []*TaskProgress {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
 // One connector of the answer.
 type ListConnectorsResponse_Connector struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2306,7 +2398,7 @@ type ListConnectorsResponse_Connector struct {
 
 func (x *ListConnectorsResponse_Connector) Reset() {
 	*x = ListConnectorsResponse_Connector{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	mi := &file_sluice_v1_connector_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2410,7 @@ func (x *ListConnectorsResponse_Connector) String() string {
 func (*ListConnectorsResponse_Connector) ProtoMessage() {}
 
 func (x *ListConnectorsResponse_Connector) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	mi := &file_sluice_v1_connector_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2460,7 @@ type ListTasksResponse_Task struct {
 
 func (x *ListTasksResponse_Task) Reset() {
 	*x = ListTasksResponse_Task{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	mi := &file_sluice_v1_connector_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2380,7 +2472,7 @@ func (x *ListTasksResponse_Task) String() string {
 func (*ListTasksResponse_Task) ProtoMessage() {}
 
 func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	mi := &file_sluice_v1_connector_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2414,7 +2506,7 @@ var File_sluice_v1_connector_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\n" +
-	"\x19sluice/v1/connector.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\":\n" +
+	"\x19sluice/v1/connector.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\x1a\x18sluice/v1/progress.proto\":\n" +
 	"\x06TaskID\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x12\n" +
 	"\x04task\x18\x02 \x01(\x05R\x04task\"\xa5\x01\n" +
@@ -2545,7 +2637,11 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x06topics\x18\x02 \x03(\tR\x06topics\"1\n" +
 	"\x1bResetConnectorTopicsRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x1e\n" +
-	"\x1cResetConnectorTopicsResponse2\xa8\x14\n" +
+	"\x1cResetConnectorTopicsResponse\"1\n" +
+	"\x1bGetConnectorProgressRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"M\n" +
+	"\x1cGetConnectorProgressResponse\x12-\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x17.sluice.v1.TaskProgressR\x05tasks2\xba\x15\n" +
 	"\x10ConnectorService\x12j\n" +
 	"\x0eListConnectors\x12 .sluice.v1.ListConnectorsRequest\x1a!.sluice.v1.ListConnectorsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/connectors\x12p\n" +
 	"\x0fCreateConnector\x12!.sluice.v1.CreateConnectorRequest\x1a\".sluice.v1.CreateConnectorResponse\"\x16\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/connectors\x12k\n" +
@@ -2566,7 +2662,8 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x15AlterConnectorOffsets\x12'.sluice.v1.AlterConnectorOffsetsRequest\x1a(.sluice.v1.AlterConnectorOffsetsResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*2\x1a/connectors/{name}/offsets\x12\x8e\x01\n" +
 	"\x15ResetConnectorOffsets\x12'.sluice.v1.ResetConnectorOffsetsRequest\x1a(.sluice.v1.ResetConnectorOffsetsResponse\"\"\x82\xd3\xe4\x93\x02\x1c*\x1a/connectors/{name}/offsets\x12\x84\x01\n" +
 	"\x12GetConnectorTopics\x12$.sluice.v1.GetConnectorTopicsRequest\x1a%.sluice.v1.GetConnectorTopicsResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/topics\x12\x90\x01\n" +
-	"\x14ResetConnectorTopics\x12&.sluice.v1.ResetConnectorTopicsRequest\x1a'.sluice.v1.ResetConnectorTopicsResponse\"'\x82\xd3\xe4\x93\x02!\x1a\x1f/connectors/{name}/topics/resetB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
+	"\x14ResetConnectorTopics\x12&.sluice.v1.ResetConnectorTopicsRequest\x1a'.sluice.v1.ResetConnectorTopicsResponse\"'\x82\xd3\xe4\x93\x02!\x1a\x1f/connectors/{name}/topics/reset\x12\x8f\x01\n" +
+	"\x14GetConnectorProgress\x12&.sluice.v1.GetConnectorProgressRequest\x1a'.sluice.v1.GetConnectorProgressResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/connectors/{name}/progressB;Z9github.com/sluice-project/sluice/proto/sluice/v1;sluicev1b\x06proto3"
 
 var (
 	file_sluice_v1_connector_proto_rawDescOnce sync.Once
@@ -2580,7 +2677,7 @@ func file_sluice_v1_connector_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_connector_proto_rawDescData
 }
 
-var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_sluice_v1_connector_proto_goTypes = []any{
 	(*TaskID)(nil),                           // 0: sluice.v1.TaskID
 	(*ConnectorInfo)(nil),                    // 1: sluice.v1.ConnectorInfo
@@ -2626,87 +2723,93 @@ var file_sluice_v1_connector_proto_goTypes = []any{
 	(*GetConnectorTopicsResponse)(nil),       // 41: sluice.v1.GetConnectorTopicsResponse
 	(*ResetConnectorTopicsRequest)(nil),      // 42: sluice.v1.ResetConnectorTopicsRequest
 	(*ResetConnectorTopicsResponse)(nil),     // 43: sluice.v1.ResetConnectorTopicsResponse
-	(*ListConnectorsResponse_Connector)(nil), // 44: sluice.v1.ListConnectorsResponse.Connector
-	(*ListTasksResponse_Task)(nil),           // 45: sluice.v1.ListTasksResponse.Task
-	(*Config)(nil),                           // 46: sluice.v1.Config
-	(ConnectorType)(0),                       // 47: sluice.v1.ConnectorType
-	(State)(0),                               // 48: sluice.v1.State
-	(TargetState)(0),                         // 49: sluice.v1.TargetState
-	(*PartitionOffset)(nil),                  // 50: sluice.v1.PartitionOffset
+	(*GetConnectorProgressRequest)(nil),      // 44: sluice.v1.GetConnectorProgressRequest
+	(*GetConnectorProgressResponse)(nil),     // 45: sluice.v1.GetConnectorProgressResponse
+	(*ListConnectorsResponse_Connector)(nil), // 46: sluice.v1.ListConnectorsResponse.Connector
+	(*ListTasksResponse_Task)(nil),           // 47: sluice.v1.ListTasksResponse.Task
+	(*Config)(nil),                           // 48: sluice.v1.Config
+	(ConnectorType)(0),                       // 49: sluice.v1.ConnectorType
+	(State)(0),                               // 50: sluice.v1.State
+	(TargetState)(0),                         // 51: sluice.v1.TargetState
+	(*PartitionOffset)(nil),                  // 52: sluice.v1.PartitionOffset
+	(*TaskProgress)(nil),                     // 53: sluice.v1.TaskProgress
 }
 var file_sluice_v1_connector_proto_depIdxs = []int32{
-	46, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
+	48, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
 	0,  // 1: sluice.v1.ConnectorInfo.tasks:type_name -> sluice.v1.TaskID
-	47, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
-	48, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
+	49, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
+	50, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
 	2,  // 4: sluice.v1.ConnectorStatus.connector:type_name -> sluice.v1.InstanceState
 	2,  // 5: sluice.v1.ConnectorStatus.tasks:type_name -> sluice.v1.InstanceState
-	47, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
-	44, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
-	46, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
-	49, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
+	49, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
+	46, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
+	48, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
+	51, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
 	1,  // 10: sluice.v1.CreateConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
 	1,  // 11: sluice.v1.GetConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	46, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
-	46, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
+	48, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
+	48, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
 	1,  // 14: sluice.v1.PutConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	46, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
+	48, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
 	1,  // 16: sluice.v1.PatchConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
 	3,  // 17: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
-	45, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
+	47, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
 	2,  // 19: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
 	3,  // 20: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
-	50, // 21: sluice.v1.GetConnectorOffsetsResponse.offsets:type_name -> sluice.v1.PartitionOffset
-	50, // 22: sluice.v1.AlterConnectorOffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
-	1,  // 23: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
-	3,  // 24: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
-	0,  // 25: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
-	46, // 26: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
-	4,  // 27: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
-	6,  // 28: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
-	8,  // 29: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
-	10, // 30: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
-	12, // 31: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
-	14, // 32: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
-	16, // 33: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
-	18, // 34: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
-	20, // 35: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
-	22, // 36: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
-	24, // 37: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
-	26, // 38: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
-	28, // 39: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
-	30, // 40: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
-	32, // 41: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
-	34, // 42: sluice.v1.ConnectorService.GetConnectorOffsets:input_type -> sluice.v1.GetConnectorOffsetsRequest
-	36, // 43: sluice.v1.ConnectorService.AlterConnectorOffsets:input_type -> sluice.v1.AlterConnectorOffsetsRequest
-	38, // 44: sluice.v1.ConnectorService.ResetConnectorOffsets:input_type -> sluice.v1.ResetConnectorOffsetsRequest
-	40, // 45: sluice.v1.ConnectorService.GetConnectorTopics:input_type -> sluice.v1.GetConnectorTopicsRequest
-	42, // 46: sluice.v1.ConnectorService.ResetConnectorTopics:input_type -> sluice.v1.ResetConnectorTopicsRequest
-	5,  // 47: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
-	7,  // 48: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
-	9,  // 49: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
-	11, // 50: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
-	13, // 51: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
-	15, // 52: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
-	17, // 53: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
-	19, // 54: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
-	21, // 55: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
-	23, // 56: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
-	25, // 57: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
-	27, // 58: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
-	29, // 59: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
-	31, // 60: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
-	33, // 61: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
-	35, // 62: sluice.v1.ConnectorService.GetConnectorOffsets:output_type -> sluice.v1.GetConnectorOffsetsResponse
-	37, // 63: sluice.v1.ConnectorService.AlterConnectorOffsets:output_type -> sluice.v1.AlterConnectorOffsetsResponse
-	39, // 64: sluice.v1.ConnectorService.ResetConnectorOffsets:output_type -> sluice.v1.ResetConnectorOffsetsResponse
-	41, // 65: sluice.v1.ConnectorService.GetConnectorTopics:output_type -> sluice.v1.GetConnectorTopicsResponse
-	43, // 66: sluice.v1.ConnectorService.ResetConnectorTopics:output_type -> sluice.v1.ResetConnectorTopicsResponse
-	47, // [47:67] is the sub-list for method output_type
-	27, // [27:47] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	52, // 21: sluice.v1.GetConnectorOffsetsResponse.offsets:type_name -> sluice.v1.PartitionOffset
+	52, // 22: sluice.v1.AlterConnectorOffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	53, // 23: sluice.v1.GetConnectorProgressResponse.tasks:type_name -> sluice.v1.TaskProgress
+	1,  // 24: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
+	3,  // 25: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
+	0,  // 26: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
+	48, // 27: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
+	4,  // 28: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
+	6,  // 29: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
+	8,  // 30: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
+	10, // 31: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
+	12, // 32: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
+	14, // 33: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
+	16, // 34: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
+	18, // 35: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
+	20, // 36: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
+	22, // 37: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
+	24, // 38: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
+	26, // 39: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
+	28, // 40: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
+	30, // 41: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
+	32, // 42: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
+	34, // 43: sluice.v1.ConnectorService.GetConnectorOffsets:input_type -> sluice.v1.GetConnectorOffsetsRequest
+	36, // 44: sluice.v1.ConnectorService.AlterConnectorOffsets:input_type -> sluice.v1.AlterConnectorOffsetsRequest
+	38, // 45: sluice.v1.ConnectorService.ResetConnectorOffsets:input_type -> sluice.v1.ResetConnectorOffsetsRequest
+	40, // 46: sluice.v1.ConnectorService.GetConnectorTopics:input_type -> sluice.v1.GetConnectorTopicsRequest
+	42, // 47: sluice.v1.ConnectorService.ResetConnectorTopics:input_type -> sluice.v1.ResetConnectorTopicsRequest
+	44, // 48: sluice.v1.ConnectorService.GetConnectorProgress:input_type -> sluice.v1.GetConnectorProgressRequest
+	5,  // 49: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
+	7,  // 50: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
+	9,  // 51: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
+	11, // 52: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
+	13, // 53: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
+	15, // 54: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
+	17, // 55: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
+	19, // 56: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
+	21, // 57: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
+	23, // 58: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
+	25, // 59: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
+	27, // 60: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
+	29, // 61: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
+	31, // 62: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
+	33, // 63: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
+	35, // 64: sluice.v1.ConnectorService.GetConnectorOffsets:output_type -> sluice.v1.GetConnectorOffsetsResponse
+	37, // 65: sluice.v1.ConnectorService.AlterConnectorOffsets:output_type -> sluice.v1.AlterConnectorOffsetsResponse
+	39, // 66: sluice.v1.ConnectorService.ResetConnectorOffsets:output_type -> sluice.v1.ResetConnectorOffsetsResponse
+	41, // 67: sluice.v1.ConnectorService.GetConnectorTopics:output_type -> sluice.v1.GetConnectorTopicsResponse
+	43, // 68: sluice.v1.ConnectorService.ResetConnectorTopics:output_type -> sluice.v1.ResetConnectorTopicsResponse
+	45, // 69: sluice.v1.ConnectorService.GetConnectorProgress:output_type -> sluice.v1.GetConnectorProgressResponse
+	49, // [49:70] is the sub-list for method output_type
+	28, // [28:49] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_connector_proto_init() }
@@ -2715,6 +2818,7 @@ func file_sluice_v1_connector_proto_init() {
 		return
 	}
 	file_sluice_v1_common_proto_init()
+	file_sluice_v1_progress_proto_init()
 	file_sluice_v1_connector_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2722,7 +2826,7 @@ func file_sluice_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_connector_proto_rawDesc), len(file_sluice_v1_connector_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   46,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

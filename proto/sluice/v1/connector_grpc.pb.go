@@ -39,6 +39,7 @@ const (
 	ConnectorService_ResetConnectorOffsets_FullMethodName = "/sluice.v1.ConnectorService/ResetConnectorOffsets"
 	ConnectorService_GetConnectorTopics_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorTopics"
 	ConnectorService_ResetConnectorTopics_FullMethodName  = "/sluice.v1.ConnectorService/ResetConnectorTopics"
+	ConnectorService_GetConnectorProgress_FullMethodName  = "/sluice.v1.ConnectorService/GetConnectorProgress"
 )
 
 // ConnectorServiceClient is the client API for ConnectorService service.
@@ -100,6 +101,10 @@ type ConnectorServiceClient interface {
 	// Forgets the topics that a connector has used; those that it goes on to use come back. Idempotent.
 	// PERMISSION_DENIED where the executors do not track topics, or do not let them be reset.
 	ResetConnectorTopics(ctx context.Context, in *ResetConnectorTopicsRequest, opts ...grpc.CallOption) (*ResetConnectorTopicsResponse, error)
+	// Says what a connector's tasks do: rates, lag, when each last moved, and whether it is stalled. The executors are
+	// asked as of now; of a task whose executor does not answer in 5 s only the state is known. NOT_FOUND where there is
+	// no such connector.
+	GetConnectorProgress(ctx context.Context, in *GetConnectorProgressRequest, opts ...grpc.CallOption) (*GetConnectorProgressResponse, error)
 }
 
 type connectorServiceClient struct {
@@ -310,6 +315,16 @@ func (c *connectorServiceClient) ResetConnectorTopics(ctx context.Context, in *R
 	return out, nil
 }
 
+func (c *connectorServiceClient) GetConnectorProgress(ctx context.Context, in *GetConnectorProgressRequest, opts ...grpc.CallOption) (*GetConnectorProgressResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetConnectorProgressResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_GetConnectorProgress_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ConnectorServiceServer is the server API for ConnectorService service.
 // All implementations should embed UnimplementedConnectorServiceServer
 // for forward compatibility.
@@ -369,6 +384,10 @@ type ConnectorServiceServer interface {
 	// Forgets the topics that a connector has used; those that it goes on to use come back. Idempotent.
 	// PERMISSION_DENIED where the executors do not track topics, or do not let them be reset.
 	ResetConnectorTopics(context.Context, *ResetConnectorTopicsRequest) (*ResetConnectorTopicsResponse, error)
+	// Says what a connector's tasks do: rates, lag, when each last moved, and whether it is stalled. The executors are
+	// asked as of now; of a task whose executor does not answer in 5 s only the state is known. NOT_FOUND where there is
+	// no such connector.
+	GetConnectorProgress(context.Context, *GetConnectorProgressRequest) (*GetConnectorProgressResponse, error)
 }
 
 // UnimplementedConnectorServiceServer should be embedded to have
@@ -437,6 +456,9 @@ func (UnimplementedConnectorServiceServer) GetConnectorTopics(context.Context, *
 }
 func (UnimplementedConnectorServiceServer) ResetConnectorTopics(context.Context, *ResetConnectorTopicsRequest) (*ResetConnectorTopicsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetConnectorTopics not implemented")
+}
+func (UnimplementedConnectorServiceServer) GetConnectorProgress(context.Context, *GetConnectorProgressRequest) (*GetConnectorProgressResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetConnectorProgress not implemented")
 }
 func (UnimplementedConnectorServiceServer) testEmbeddedByValue() {}
 
@@ -818,6 +840,24 @@ func _ConnectorService_ResetConnectorTopics_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ConnectorService_GetConnectorProgress_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetConnectorProgressRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).GetConnectorProgress(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_GetConnectorProgress_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).GetConnectorProgress(ctx, req.(*GetConnectorProgressRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ConnectorService_ServiceDesc is the grpc.ServiceDesc for ConnectorService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -904,6 +944,10 @@ var ConnectorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ResetConnectorTopics",
 			Handler:    _ConnectorService_ResetConnectorTopics_Handler,
+		},
+		{
+			MethodName: "GetConnectorProgress",
+			Handler:    _ConnectorService_GetConnectorProgress_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

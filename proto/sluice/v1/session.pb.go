@@ -1664,6 +1664,7 @@ type Command struct {
 	//	*Command_Fence
 	//	*Command_Offsets
 	//	*Command_Topics
+	//	*Command_Progress
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1756,6 +1757,15 @@ func (x *Command) GetTopics() *TopicsCommand {
 	return nil
 }
 
+func (x *Command) GetProgress() *ProgressCommand {
+	if x != nil {
+		if x, ok := x.Command.(*Command_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -1780,6 +1790,11 @@ type Command_Topics struct {
 	Topics *TopicsCommand `protobuf:"bytes,6,opt,name=topics,proto3,oneof"`
 }
 
+type Command_Progress struct {
+	// Say what a connector's tasks do here.
+	Progress *ProgressCommand `protobuf:"bytes,7,opt,name=progress,proto3,oneof"`
+}
+
 func (*Command_Validate) isCommand_Command() {}
 
 func (*Command_Fence) isCommand_Command() {}
@@ -1787,6 +1802,8 @@ func (*Command_Fence) isCommand_Command() {}
 func (*Command_Offsets) isCommand_Command() {}
 
 func (*Command_Topics) isCommand_Command() {}
+
+func (*Command_Progress) isCommand_Command() {}
 
 // Read the offsets of a connector.
 type OffsetsCommand struct {
@@ -1843,6 +1860,52 @@ func (x *OffsetsCommand) GetConfig() *Config {
 	return nil
 }
 
+// Say what a connector's tasks do here.
+type ProgressCommand struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Connector     string `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProgressCommand) Reset() {
+	*x = ProgressCommand{}
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProgressCommand) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProgressCommand) ProtoMessage() {}
+
+func (x *ProgressCommand) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProgressCommand.ProtoReflect.Descriptor instead.
+func (*ProgressCommand) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ProgressCommand) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
 // List or forget the topics that a connector has used.
 type TopicsCommand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1856,7 +1919,7 @@ type TopicsCommand struct {
 
 func (x *TopicsCommand) Reset() {
 	*x = TopicsCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +1931,7 @@ func (x *TopicsCommand) String() string {
 func (*TopicsCommand) ProtoMessage() {}
 
 func (x *TopicsCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[20]
+	mi := &file_sluice_v1_session_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +1944,7 @@ func (x *TopicsCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsCommand.ProtoReflect.Descriptor instead.
 func (*TopicsCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TopicsCommand) GetConnector() string {
@@ -1909,7 +1972,7 @@ type ValidateCommand struct {
 
 func (x *ValidateCommand) Reset() {
 	*x = ValidateCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +1984,7 @@ func (x *ValidateCommand) String() string {
 func (*ValidateCommand) ProtoMessage() {}
 
 func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[21]
+	mi := &file_sluice_v1_session_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +1997,7 @@ func (x *ValidateCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateCommand.ProtoReflect.Descriptor instead.
 func (*ValidateCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ValidateCommand) GetConfig() *Config {
@@ -1959,7 +2022,7 @@ type FenceCommand struct {
 
 func (x *FenceCommand) Reset() {
 	*x = FenceCommand{}
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2034,7 @@ func (x *FenceCommand) String() string {
 func (*FenceCommand) ProtoMessage() {}
 
 func (x *FenceCommand) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[22]
+	mi := &file_sluice_v1_session_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2047,7 @@ func (x *FenceCommand) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceCommand.ProtoReflect.Descriptor instead.
 func (*FenceCommand) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FenceCommand) GetUnit() string {
@@ -2020,6 +2083,7 @@ type CommandResult struct {
 	//	*CommandResult_Fence
 	//	*CommandResult_Offsets
 	//	*CommandResult_Topics
+	//	*CommandResult_Progress
 	Result        isCommandResult_Result `protobuf_oneof:"result"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2027,7 +2091,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2103,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[23]
+	mi := &file_sluice_v1_session_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2116,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CommandResult) GetResult() isCommandResult_Result {
@@ -2107,6 +2171,15 @@ func (x *CommandResult) GetTopics() *TopicsResult {
 	return nil
 }
 
+func (x *CommandResult) GetProgress() *ProgressResult {
+	if x != nil {
+		if x, ok := x.Result.(*CommandResult_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
 type isCommandResult_Result interface {
 	isCommandResult_Result()
 }
@@ -2136,6 +2209,11 @@ type CommandResult_Topics struct {
 	Topics *TopicsResult `protobuf:"bytes,5,opt,name=topics,proto3,oneof"`
 }
 
+type CommandResult_Progress struct {
+	// Of a ProgressCommand.
+	Progress *ProgressResult `protobuf:"bytes,6,opt,name=progress,proto3,oneof"`
+}
+
 func (*CommandResult_Error) isCommandResult_Result() {}
 
 func (*CommandResult_Validate) isCommandResult_Result() {}
@@ -2145,6 +2223,8 @@ func (*CommandResult_Fence) isCommandResult_Result() {}
 func (*CommandResult_Offsets) isCommandResult_Result() {}
 
 func (*CommandResult_Topics) isCommandResult_Result() {}
+
+func (*CommandResult_Progress) isCommandResult_Result() {}
 
 // What was read, at most 3 MiB.
 type OffsetsCommandResult struct {
@@ -2157,7 +2237,7 @@ type OffsetsCommandResult struct {
 
 func (x *OffsetsCommandResult) Reset() {
 	*x = OffsetsCommandResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2169,7 +2249,7 @@ func (x *OffsetsCommandResult) String() string {
 func (*OffsetsCommandResult) ProtoMessage() {}
 
 func (x *OffsetsCommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[24]
+	mi := &file_sluice_v1_session_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2182,12 +2262,58 @@ func (x *OffsetsCommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffsetsCommandResult.ProtoReflect.Descriptor instead.
 func (*OffsetsCommandResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OffsetsCommandResult) GetOffsets() []*PartitionOffset {
 	if x != nil {
 		return x.Offsets
+	}
+	return nil
+}
+
+// What a connector's tasks do in an executor.
+type ProgressResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those that run there. Of their states only STALLED is filled in.
+	Tasks         []*TaskProgress `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProgressResult) Reset() {
+	*x = ProgressResult{}
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProgressResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProgressResult) ProtoMessage() {}
+
+func (x *ProgressResult) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProgressResult.ProtoReflect.Descriptor instead.
+func (*ProgressResult) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ProgressResult) GetTasks() []*TaskProgress {
+	if x != nil {
+		return x.Tasks
 	}
 	return nil
 }
@@ -2203,7 +2329,7 @@ type TopicsResult struct {
 
 func (x *TopicsResult) Reset() {
 	*x = TopicsResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2215,7 +2341,7 @@ func (x *TopicsResult) String() string {
 func (*TopicsResult) ProtoMessage() {}
 
 func (x *TopicsResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[25]
+	mi := &file_sluice_v1_session_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2228,7 +2354,7 @@ func (x *TopicsResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopicsResult.ProtoReflect.Descriptor instead.
 func (*TopicsResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TopicsResult) GetTopics() []string {
@@ -2251,7 +2377,7 @@ type CommandError struct {
 
 func (x *CommandError) Reset() {
 	*x = CommandError{}
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2263,7 +2389,7 @@ func (x *CommandError) String() string {
 func (*CommandError) ProtoMessage() {}
 
 func (x *CommandError) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[26]
+	mi := &file_sluice_v1_session_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2276,7 +2402,7 @@ func (x *CommandError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandError.ProtoReflect.Descriptor instead.
 func (*CommandError) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CommandError) GetReason() string {
@@ -2322,7 +2448,7 @@ type ValidateResult struct {
 
 func (x *ValidateResult) Reset() {
 	*x = ValidateResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2334,7 +2460,7 @@ func (x *ValidateResult) String() string {
 func (*ValidateResult) ProtoMessage() {}
 
 func (x *ValidateResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[27]
+	mi := &file_sluice_v1_session_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2347,7 +2473,7 @@ func (x *ValidateResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResult.ProtoReflect.Descriptor instead.
 func (*ValidateResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ValidateResult) GetName() string {
@@ -2429,7 +2555,7 @@ type FenceResult struct {
 
 func (x *FenceResult) Reset() {
 	*x = FenceResult{}
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2567,7 @@ func (x *FenceResult) String() string {
 func (*FenceResult) ProtoMessage() {}
 
 func (x *FenceResult) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[28]
+	mi := &file_sluice_v1_session_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2580,7 @@ func (x *FenceResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceResult.ProtoReflect.Descriptor instead.
 func (*FenceResult) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
 }
 
 // See RegisterPlugins.
@@ -2472,7 +2598,7 @@ type RegisterPluginsRequest struct {
 
 func (x *RegisterPluginsRequest) Reset() {
 	*x = RegisterPluginsRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2610,7 @@ func (x *RegisterPluginsRequest) String() string {
 func (*RegisterPluginsRequest) ProtoMessage() {}
 
 func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[29]
+	mi := &file_sluice_v1_session_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2623,7 @@ func (x *RegisterPluginsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsRequest.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RegisterPluginsRequest) GetSession() string {
@@ -2530,7 +2656,7 @@ type RegisterPluginsResponse struct {
 
 func (x *RegisterPluginsResponse) Reset() {
 	*x = RegisterPluginsResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2542,7 +2668,7 @@ func (x *RegisterPluginsResponse) String() string {
 func (*RegisterPluginsResponse) ProtoMessage() {}
 
 func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[30]
+	mi := &file_sluice_v1_session_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2555,7 +2681,7 @@ func (x *RegisterPluginsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterPluginsResponse.ProtoReflect.Descriptor instead.
 func (*RegisterPluginsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
 }
 
 // A chunk of a plan.
@@ -2571,7 +2697,7 @@ type SubmitPlanRequest struct {
 
 func (x *SubmitPlanRequest) Reset() {
 	*x = SubmitPlanRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2583,7 +2709,7 @@ func (x *SubmitPlanRequest) String() string {
 func (*SubmitPlanRequest) ProtoMessage() {}
 
 func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[31]
+	mi := &file_sluice_v1_session_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2596,7 +2722,7 @@ func (x *SubmitPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanRequest.ProtoReflect.Descriptor instead.
 func (*SubmitPlanRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SubmitPlanRequest) GetHeader() *PlanHeader {
@@ -2640,7 +2766,7 @@ type PlanHeader struct {
 
 func (x *PlanHeader) Reset() {
 	*x = PlanHeader{}
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2652,7 +2778,7 @@ func (x *PlanHeader) String() string {
 func (*PlanHeader) ProtoMessage() {}
 
 func (x *PlanHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[32]
+	mi := &file_sluice_v1_session_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2665,7 +2791,7 @@ func (x *PlanHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanHeader.ProtoReflect.Descriptor instead.
 func (*PlanHeader) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *PlanHeader) GetSession() string {
@@ -2742,7 +2868,7 @@ type SubmitPlanResponse struct {
 
 func (x *SubmitPlanResponse) Reset() {
 	*x = SubmitPlanResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2880,7 @@ func (x *SubmitPlanResponse) String() string {
 func (*SubmitPlanResponse) ProtoMessage() {}
 
 func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[33]
+	mi := &file_sluice_v1_session_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2893,7 @@ func (x *SubmitPlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitPlanResponse.ProtoReflect.Descriptor instead.
 func (*SubmitPlanResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SubmitPlanResponse) GetChanged() bool {
@@ -2792,7 +2918,7 @@ type CompleteCommandRequest struct {
 
 func (x *CompleteCommandRequest) Reset() {
 	*x = CompleteCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2804,7 +2930,7 @@ func (x *CompleteCommandRequest) String() string {
 func (*CompleteCommandRequest) ProtoMessage() {}
 
 func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[34]
+	mi := &file_sluice_v1_session_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2817,7 +2943,7 @@ func (x *CompleteCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandRequest.ProtoReflect.Descriptor instead.
 func (*CompleteCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CompleteCommandRequest) GetSession() string {
@@ -2850,7 +2976,7 @@ type CompleteCommandResponse struct {
 
 func (x *CompleteCommandResponse) Reset() {
 	*x = CompleteCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +2988,7 @@ func (x *CompleteCommandResponse) String() string {
 func (*CompleteCommandResponse) ProtoMessage() {}
 
 func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[35]
+	mi := &file_sluice_v1_session_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3001,7 @@ func (x *CompleteCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteCommandResponse.ProtoReflect.Descriptor instead.
 func (*CompleteCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{37}
 }
 
 // See CompleteOffsets.
@@ -2897,7 +3023,7 @@ type CompleteOffsetsRequest struct {
 
 func (x *CompleteOffsetsRequest) Reset() {
 	*x = CompleteOffsetsRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2909,7 +3035,7 @@ func (x *CompleteOffsetsRequest) String() string {
 func (*CompleteOffsetsRequest) ProtoMessage() {}
 
 func (x *CompleteOffsetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[36]
+	mi := &file_sluice_v1_session_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2922,7 +3048,7 @@ func (x *CompleteOffsetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteOffsetsRequest.ProtoReflect.Descriptor instead.
 func (*CompleteOffsetsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CompleteOffsetsRequest) GetSession() string {
@@ -2969,7 +3095,7 @@ type CompleteOffsetsResponse struct {
 
 func (x *CompleteOffsetsResponse) Reset() {
 	*x = CompleteOffsetsResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2981,7 +3107,7 @@ func (x *CompleteOffsetsResponse) String() string {
 func (*CompleteOffsetsResponse) ProtoMessage() {}
 
 func (x *CompleteOffsetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[37]
+	mi := &file_sluice_v1_session_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3120,7 @@ func (x *CompleteOffsetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteOffsetsResponse.ProtoReflect.Descriptor instead.
 func (*CompleteOffsetsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{37}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{39}
 }
 
 // See WatchMirror.
@@ -3010,7 +3136,7 @@ type WatchMirrorRequest struct {
 
 func (x *WatchMirrorRequest) Reset() {
 	*x = WatchMirrorRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[38]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3022,7 +3148,7 @@ func (x *WatchMirrorRequest) String() string {
 func (*WatchMirrorRequest) ProtoMessage() {}
 
 func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[38]
+	mi := &file_sluice_v1_session_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3035,7 +3161,7 @@ func (x *WatchMirrorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorRequest.ProtoReflect.Descriptor instead.
 func (*WatchMirrorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{38}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *WatchMirrorRequest) GetSession() string {
@@ -3072,7 +3198,7 @@ type WatchMirrorResponse struct {
 
 func (x *WatchMirrorResponse) Reset() {
 	*x = WatchMirrorResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[39]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3210,7 @@ func (x *WatchMirrorResponse) String() string {
 func (*WatchMirrorResponse) ProtoMessage() {}
 
 func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[39]
+	mi := &file_sluice_v1_session_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3223,7 @@ func (x *WatchMirrorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchMirrorResponse.ProtoReflect.Descriptor instead.
 func (*WatchMirrorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{39}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WatchMirrorResponse) GetChange() isWatchMirrorResponse_Change {
@@ -3205,7 +3331,7 @@ type MirrorStatus struct {
 
 func (x *MirrorStatus) Reset() {
 	*x = MirrorStatus{}
-	mi := &file_sluice_v1_session_proto_msgTypes[40]
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3217,7 +3343,7 @@ func (x *MirrorStatus) String() string {
 func (*MirrorStatus) ProtoMessage() {}
 
 func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[40]
+	mi := &file_sluice_v1_session_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3230,7 +3356,7 @@ func (x *MirrorStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorStatus.ProtoReflect.Descriptor instead.
 func (*MirrorStatus) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{40}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *MirrorStatus) GetUnit() string {
@@ -3295,7 +3421,7 @@ type MirrorSynced struct {
 
 func (x *MirrorSynced) Reset() {
 	*x = MirrorSynced{}
-	mi := &file_sluice_v1_session_proto_msgTypes[41]
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3307,7 +3433,7 @@ func (x *MirrorSynced) String() string {
 func (*MirrorSynced) ProtoMessage() {}
 
 func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[41]
+	mi := &file_sluice_v1_session_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3320,7 +3446,7 @@ func (x *MirrorSynced) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorSynced.ProtoReflect.Descriptor instead.
 func (*MirrorSynced) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{41}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *MirrorSynced) GetConfirm() bool {
@@ -3364,7 +3490,7 @@ type MirrorConnector struct {
 
 func (x *MirrorConnector) Reset() {
 	*x = MirrorConnector{}
-	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	mi := &file_sluice_v1_session_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3376,7 +3502,7 @@ func (x *MirrorConnector) String() string {
 func (*MirrorConnector) ProtoMessage() {}
 
 func (x *MirrorConnector) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[42]
+	mi := &file_sluice_v1_session_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3389,7 +3515,7 @@ func (x *MirrorConnector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorConnector.ProtoReflect.Descriptor instead.
 func (*MirrorConnector) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{42}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *MirrorConnector) GetName() string {
@@ -3470,7 +3596,7 @@ type MirrorRestart struct {
 
 func (x *MirrorRestart) Reset() {
 	*x = MirrorRestart{}
-	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	mi := &file_sluice_v1_session_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3482,7 +3608,7 @@ func (x *MirrorRestart) String() string {
 func (*MirrorRestart) ProtoMessage() {}
 
 func (x *MirrorRestart) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[43]
+	mi := &file_sluice_v1_session_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3495,7 +3621,7 @@ func (x *MirrorRestart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorRestart.ProtoReflect.Descriptor instead.
 func (*MirrorRestart) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{43}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *MirrorRestart) GetCount() uint64 {
@@ -3532,7 +3658,7 @@ type MirrorTasks struct {
 
 func (x *MirrorTasks) Reset() {
 	*x = MirrorTasks{}
-	mi := &file_sluice_v1_session_proto_msgTypes[44]
+	mi := &file_sluice_v1_session_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3670,7 @@ func (x *MirrorTasks) String() string {
 func (*MirrorTasks) ProtoMessage() {}
 
 func (x *MirrorTasks) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[44]
+	mi := &file_sluice_v1_session_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3683,7 @@ func (x *MirrorTasks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MirrorTasks.ProtoReflect.Descriptor instead.
 func (*MirrorTasks) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{44}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *MirrorTasks) GetFirst() int32 {
@@ -3591,7 +3717,7 @@ type ConfirmMirrorRequest struct {
 
 func (x *ConfirmMirrorRequest) Reset() {
 	*x = ConfirmMirrorRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[45]
+	mi := &file_sluice_v1_session_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +3729,7 @@ func (x *ConfirmMirrorRequest) String() string {
 func (*ConfirmMirrorRequest) ProtoMessage() {}
 
 func (x *ConfirmMirrorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[45]
+	mi := &file_sluice_v1_session_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +3742,7 @@ func (x *ConfirmMirrorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmMirrorRequest.ProtoReflect.Descriptor instead.
 func (*ConfirmMirrorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{45}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ConfirmMirrorRequest) GetSession() string {
@@ -3656,7 +3782,7 @@ type ConfirmMirrorResponse struct {
 
 func (x *ConfirmMirrorResponse) Reset() {
 	*x = ConfirmMirrorResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[46]
+	mi := &file_sluice_v1_session_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +3794,7 @@ func (x *ConfirmMirrorResponse) String() string {
 func (*ConfirmMirrorResponse) ProtoMessage() {}
 
 func (x *ConfirmMirrorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[46]
+	mi := &file_sluice_v1_session_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +3807,7 @@ func (x *ConfirmMirrorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfirmMirrorResponse.ProtoReflect.Descriptor instead.
 func (*ConfirmMirrorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{46}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{48}
 }
 
 // See RunCommand.
@@ -3697,7 +3823,7 @@ type RunCommandRequest struct {
 
 func (x *RunCommandRequest) Reset() {
 	*x = RunCommandRequest{}
-	mi := &file_sluice_v1_session_proto_msgTypes[47]
+	mi := &file_sluice_v1_session_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3709,7 +3835,7 @@ func (x *RunCommandRequest) String() string {
 func (*RunCommandRequest) ProtoMessage() {}
 
 func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[47]
+	mi := &file_sluice_v1_session_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3722,7 +3848,7 @@ func (x *RunCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandRequest.ProtoReflect.Descriptor instead.
 func (*RunCommandRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{47}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RunCommandRequest) GetSession() string {
@@ -3750,7 +3876,7 @@ type RunCommandResponse struct {
 
 func (x *RunCommandResponse) Reset() {
 	*x = RunCommandResponse{}
-	mi := &file_sluice_v1_session_proto_msgTypes[48]
+	mi := &file_sluice_v1_session_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3762,7 +3888,7 @@ func (x *RunCommandResponse) String() string {
 func (*RunCommandResponse) ProtoMessage() {}
 
 func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_session_proto_msgTypes[48]
+	mi := &file_sluice_v1_session_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3775,7 +3901,7 @@ func (x *RunCommandResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunCommandResponse.ProtoReflect.Descriptor instead.
 func (*RunCommandResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_session_proto_rawDescGZIP(), []int{48}
+	return file_sluice_v1_session_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RunCommandResponse) GetResult() *CommandResult {
@@ -3789,7 +3915,7 @@ var File_sluice_v1_session_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x17sluice/v1/session.proto\x12\tsluice.v1\x1a\x16sluice/v1/common.proto\"D\n" +
+	"\x17sluice/v1/session.proto\x12\tsluice.v1\x1a\x16sluice/v1/common.proto\x1a\x18sluice/v1/progress.proto\"D\n" +
 	"\x10HeartbeatRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"C\n" +
@@ -3901,7 +4027,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\n" +
 	"ReleaseAck\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
-	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\x99\x02\n" +
+	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xd3\x02\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1d\n" +
 	"\n" +
@@ -3909,11 +4035,14 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\bvalidate\x18\x03 \x01(\v2\x1a.sluice.v1.ValidateCommandH\x00R\bvalidate\x12/\n" +
 	"\x05fence\x18\x04 \x01(\v2\x17.sluice.v1.FenceCommandH\x00R\x05fence\x125\n" +
 	"\aoffsets\x18\x05 \x01(\v2\x19.sluice.v1.OffsetsCommandH\x00R\aoffsets\x122\n" +
-	"\x06topics\x18\x06 \x01(\v2\x18.sluice.v1.TopicsCommandH\x00R\x06topicsB\t\n" +
+	"\x06topics\x18\x06 \x01(\v2\x18.sluice.v1.TopicsCommandH\x00R\x06topics\x128\n" +
+	"\bprogress\x18\a \x01(\v2\x1a.sluice.v1.ProgressCommandH\x00R\bprogressB\t\n" +
 	"\acommand\"Y\n" +
 	"\x0eOffsetsCommand\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\x12)\n" +
-	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"E\n" +
+	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\"/\n" +
+	"\x0fProgressCommand\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\"E\n" +
 	"\rTopicsCommand\x12\x1c\n" +
 	"\tconnector\x18\x01 \x01(\tR\tconnector\x12\x16\n" +
 	"\x06forget\x18\x02 \x01(\bR\x06forget\"<\n" +
@@ -3922,16 +4051,19 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\fFenceCommand\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12<\n" +
-	"\x10connector_config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x0fconnectorConfig\"\xa3\x02\n" +
+	"\x10connector_config\x18\x03 \x01(\v2\x11.sluice.v1.ConfigR\x0fconnectorConfig\"\xdc\x02\n" +
 	"\rCommandResult\x12/\n" +
 	"\x05error\x18\x01 \x01(\v2\x17.sluice.v1.CommandErrorH\x00R\x05error\x127\n" +
 	"\bvalidate\x18\x02 \x01(\v2\x19.sluice.v1.ValidateResultH\x00R\bvalidate\x12.\n" +
 	"\x05fence\x18\x03 \x01(\v2\x16.sluice.v1.FenceResultH\x00R\x05fence\x12;\n" +
 	"\aoffsets\x18\x04 \x01(\v2\x1f.sluice.v1.OffsetsCommandResultH\x00R\aoffsets\x121\n" +
-	"\x06topics\x18\x05 \x01(\v2\x17.sluice.v1.TopicsResultH\x00R\x06topicsB\b\n" +
+	"\x06topics\x18\x05 \x01(\v2\x17.sluice.v1.TopicsResultH\x00R\x06topics\x127\n" +
+	"\bprogress\x18\x06 \x01(\v2\x19.sluice.v1.ProgressResultH\x00R\bprogressB\b\n" +
 	"\x06result\"L\n" +
 	"\x14OffsetsCommandResult\x124\n" +
-	"\aoffsets\x18\x01 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\"&\n" +
+	"\aoffsets\x18\x01 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\"?\n" +
+	"\x0eProgressResult\x12-\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x17.sluice.v1.TaskProgressR\x05tasks\"&\n" +
 	"\fTopicsResult\x12\x16\n" +
 	"\x06topics\x18\x01 \x03(\tR\x06topics\"@\n" +
 	"\fCommandError\x12\x16\n" +
@@ -4077,7 +4209,7 @@ func file_sluice_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_sluice_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_sluice_v1_session_proto_goTypes = []any{
 	(ReleaseOutcome)(0),             // 0: sluice.v1.ReleaseOutcome
 	(ReleaseMode)(0),                // 1: sluice.v1.ReleaseMode
@@ -4101,46 +4233,49 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*ReleaseAck)(nil),              // 19: sluice.v1.ReleaseAck
 	(*Command)(nil),                 // 20: sluice.v1.Command
 	(*OffsetsCommand)(nil),          // 21: sluice.v1.OffsetsCommand
-	(*TopicsCommand)(nil),           // 22: sluice.v1.TopicsCommand
-	(*ValidateCommand)(nil),         // 23: sluice.v1.ValidateCommand
-	(*FenceCommand)(nil),            // 24: sluice.v1.FenceCommand
-	(*CommandResult)(nil),           // 25: sluice.v1.CommandResult
-	(*OffsetsCommandResult)(nil),    // 26: sluice.v1.OffsetsCommandResult
-	(*TopicsResult)(nil),            // 27: sluice.v1.TopicsResult
-	(*CommandError)(nil),            // 28: sluice.v1.CommandError
-	(*ValidateResult)(nil),          // 29: sluice.v1.ValidateResult
-	(*FenceResult)(nil),             // 30: sluice.v1.FenceResult
-	(*RegisterPluginsRequest)(nil),  // 31: sluice.v1.RegisterPluginsRequest
-	(*RegisterPluginsResponse)(nil), // 32: sluice.v1.RegisterPluginsResponse
-	(*SubmitPlanRequest)(nil),       // 33: sluice.v1.SubmitPlanRequest
-	(*PlanHeader)(nil),              // 34: sluice.v1.PlanHeader
-	(*SubmitPlanResponse)(nil),      // 35: sluice.v1.SubmitPlanResponse
-	(*CompleteCommandRequest)(nil),  // 36: sluice.v1.CompleteCommandRequest
-	(*CompleteCommandResponse)(nil), // 37: sluice.v1.CompleteCommandResponse
-	(*CompleteOffsetsRequest)(nil),  // 38: sluice.v1.CompleteOffsetsRequest
-	(*CompleteOffsetsResponse)(nil), // 39: sluice.v1.CompleteOffsetsResponse
-	(*WatchMirrorRequest)(nil),      // 40: sluice.v1.WatchMirrorRequest
-	(*WatchMirrorResponse)(nil),     // 41: sluice.v1.WatchMirrorResponse
-	(*MirrorStatus)(nil),            // 42: sluice.v1.MirrorStatus
-	(*MirrorSynced)(nil),            // 43: sluice.v1.MirrorSynced
-	(*MirrorConnector)(nil),         // 44: sluice.v1.MirrorConnector
-	(*MirrorRestart)(nil),           // 45: sluice.v1.MirrorRestart
-	(*MirrorTasks)(nil),             // 46: sluice.v1.MirrorTasks
-	(*ConfirmMirrorRequest)(nil),    // 47: sluice.v1.ConfirmMirrorRequest
-	(*ConfirmMirrorResponse)(nil),   // 48: sluice.v1.ConfirmMirrorResponse
-	(*RunCommandRequest)(nil),       // 49: sluice.v1.RunCommandRequest
-	(*RunCommandResponse)(nil),      // 50: sluice.v1.RunCommandResponse
-	nil,                             // 51: sluice.v1.Hello.LabelsEntry
-	(*Plugin)(nil),                  // 52: sluice.v1.Plugin
-	(*Epoch)(nil),                   // 53: sluice.v1.Epoch
-	(State)(0),                      // 54: sluice.v1.State
-	(UnitClass)(0),                  // 55: sluice.v1.UnitClass
-	(*Config)(nil),                  // 56: sluice.v1.Config
-	(TargetState)(0),                // 57: sluice.v1.TargetState
-	(*PartitionOffset)(nil),         // 58: sluice.v1.PartitionOffset
-	(*ConfigInfo)(nil),              // 59: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 60: sluice.v1.ConnectorType
-	(*OffsetsResult)(nil),           // 61: sluice.v1.OffsetsResult
+	(*ProgressCommand)(nil),         // 22: sluice.v1.ProgressCommand
+	(*TopicsCommand)(nil),           // 23: sluice.v1.TopicsCommand
+	(*ValidateCommand)(nil),         // 24: sluice.v1.ValidateCommand
+	(*FenceCommand)(nil),            // 25: sluice.v1.FenceCommand
+	(*CommandResult)(nil),           // 26: sluice.v1.CommandResult
+	(*OffsetsCommandResult)(nil),    // 27: sluice.v1.OffsetsCommandResult
+	(*ProgressResult)(nil),          // 28: sluice.v1.ProgressResult
+	(*TopicsResult)(nil),            // 29: sluice.v1.TopicsResult
+	(*CommandError)(nil),            // 30: sluice.v1.CommandError
+	(*ValidateResult)(nil),          // 31: sluice.v1.ValidateResult
+	(*FenceResult)(nil),             // 32: sluice.v1.FenceResult
+	(*RegisterPluginsRequest)(nil),  // 33: sluice.v1.RegisterPluginsRequest
+	(*RegisterPluginsResponse)(nil), // 34: sluice.v1.RegisterPluginsResponse
+	(*SubmitPlanRequest)(nil),       // 35: sluice.v1.SubmitPlanRequest
+	(*PlanHeader)(nil),              // 36: sluice.v1.PlanHeader
+	(*SubmitPlanResponse)(nil),      // 37: sluice.v1.SubmitPlanResponse
+	(*CompleteCommandRequest)(nil),  // 38: sluice.v1.CompleteCommandRequest
+	(*CompleteCommandResponse)(nil), // 39: sluice.v1.CompleteCommandResponse
+	(*CompleteOffsetsRequest)(nil),  // 40: sluice.v1.CompleteOffsetsRequest
+	(*CompleteOffsetsResponse)(nil), // 41: sluice.v1.CompleteOffsetsResponse
+	(*WatchMirrorRequest)(nil),      // 42: sluice.v1.WatchMirrorRequest
+	(*WatchMirrorResponse)(nil),     // 43: sluice.v1.WatchMirrorResponse
+	(*MirrorStatus)(nil),            // 44: sluice.v1.MirrorStatus
+	(*MirrorSynced)(nil),            // 45: sluice.v1.MirrorSynced
+	(*MirrorConnector)(nil),         // 46: sluice.v1.MirrorConnector
+	(*MirrorRestart)(nil),           // 47: sluice.v1.MirrorRestart
+	(*MirrorTasks)(nil),             // 48: sluice.v1.MirrorTasks
+	(*ConfirmMirrorRequest)(nil),    // 49: sluice.v1.ConfirmMirrorRequest
+	(*ConfirmMirrorResponse)(nil),   // 50: sluice.v1.ConfirmMirrorResponse
+	(*RunCommandRequest)(nil),       // 51: sluice.v1.RunCommandRequest
+	(*RunCommandResponse)(nil),      // 52: sluice.v1.RunCommandResponse
+	nil,                             // 53: sluice.v1.Hello.LabelsEntry
+	(*Plugin)(nil),                  // 54: sluice.v1.Plugin
+	(*Epoch)(nil),                   // 55: sluice.v1.Epoch
+	(State)(0),                      // 56: sluice.v1.State
+	(UnitClass)(0),                  // 57: sluice.v1.UnitClass
+	(*Config)(nil),                  // 58: sluice.v1.Config
+	(TargetState)(0),                // 59: sluice.v1.TargetState
+	(*PartitionOffset)(nil),         // 60: sluice.v1.PartitionOffset
+	(*TaskProgress)(nil),            // 61: sluice.v1.TaskProgress
+	(*ConfigInfo)(nil),              // 62: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 63: sluice.v1.ConnectorType
+	(*OffsetsResult)(nil),           // 64: sluice.v1.OffsetsResult
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -4149,19 +4284,19 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	10, // 3: sluice.v1.AttachRequest.fence:type_name -> sluice.v1.FenceReport
 	11, // 4: sluice.v1.AttachRequest.drain:type_name -> sluice.v1.Drain
 	12, // 5: sluice.v1.AttachRequest.prepared:type_name -> sluice.v1.Prepared
-	51, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
-	52, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
-	53, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
+	53, // 6: sluice.v1.Hello.labels:type_name -> sluice.v1.Hello.LabelsEntry
+	54, // 7: sluice.v1.Hello.plugins:type_name -> sluice.v1.Plugin
+	55, // 8: sluice.v1.Hello.highest_epoch:type_name -> sluice.v1.Epoch
 	6,  // 9: sluice.v1.Hello.held:type_name -> sluice.v1.HeldUnit
 	7,  // 10: sluice.v1.Hello.releases:type_name -> sluice.v1.Release
-	53, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
-	53, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
+	55, // 11: sluice.v1.HeldUnit.epoch:type_name -> sluice.v1.Epoch
+	55, // 12: sluice.v1.Release.epoch:type_name -> sluice.v1.Epoch
 	0,  // 13: sluice.v1.Release.outcome:type_name -> sluice.v1.ReleaseOutcome
 	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
-	53, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
-	54, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	53, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	53, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	55, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
+	56, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
+	55, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	55, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
 	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
 	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
 	19, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
@@ -4169,75 +4304,78 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
 	19, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
 	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	53, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	55, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	55, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	57, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
 	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	56, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	56, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	57, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	58, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	58, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	59, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
 	18, // 32: sluice.v1.DesiredUnit.offsets:type_name -> sluice.v1.OffsetsRequest
-	58, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
-	53, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
-	23, // 35: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
-	24, // 36: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
+	60, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	55, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	24, // 35: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
+	25, // 36: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
 	21, // 37: sluice.v1.Command.offsets:type_name -> sluice.v1.OffsetsCommand
-	22, // 38: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
-	56, // 39: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
-	56, // 40: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	53, // 41: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	56, // 42: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
-	28, // 43: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
-	29, // 44: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
-	30, // 45: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
-	26, // 46: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
-	27, // 47: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
-	58, // 48: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
-	59, // 49: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	60, // 50: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	55, // 51: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	52, // 52: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
-	34, // 53: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	56, // 54: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	53, // 55: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	55, // 56: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	53, // 57: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
-	61, // 58: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
-	53, // 59: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	42, // 60: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
-	43, // 61: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	44, // 62: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
-	46, // 63: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
-	54, // 64: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	56, // 65: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
-	57, // 66: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
-	45, // 67: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
-	56, // 68: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
-	53, // 69: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	20, // 70: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	25, // 71: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 72: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 73: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	31, // 74: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	33, // 75: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	36, // 76: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	38, // 77: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
-	40, // 78: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	47, // 79: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
-	49, // 80: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 81: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	13, // 82: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	32, // 83: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	35, // 84: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	37, // 85: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	39, // 86: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
-	41, // 87: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	48, // 88: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
-	50, // 89: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	81, // [81:90] is the sub-list for method output_type
-	72, // [72:81] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	23, // 38: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
+	22, // 39: sluice.v1.Command.progress:type_name -> sluice.v1.ProgressCommand
+	58, // 40: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
+	58, // 41: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	55, // 42: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	58, // 43: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	30, // 44: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
+	31, // 45: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
+	32, // 46: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
+	27, // 47: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
+	29, // 48: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
+	28, // 49: sluice.v1.CommandResult.progress:type_name -> sluice.v1.ProgressResult
+	60, // 50: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
+	61, // 51: sluice.v1.ProgressResult.tasks:type_name -> sluice.v1.TaskProgress
+	62, // 52: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	63, // 53: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	57, // 54: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	54, // 55: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	36, // 56: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
+	58, // 57: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	55, // 58: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	57, // 59: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	55, // 60: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
+	64, // 61: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
+	55, // 62: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	44, // 63: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
+	45, // 64: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
+	46, // 65: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
+	48, // 66: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
+	56, // 67: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	58, // 68: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
+	59, // 69: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
+	47, // 70: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
+	58, // 71: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
+	55, // 72: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	20, // 73: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	26, // 74: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 75: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 76: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	33, // 77: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	35, // 78: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	38, // 79: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	40, // 80: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
+	42, // 81: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	49, // 82: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
+	51, // 83: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 84: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 85: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	34, // 86: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	37, // 87: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	39, // 88: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	41, // 89: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
+	43, // 90: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	50, // 91: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
+	52, // 92: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	84, // [84:93] is the sub-list for method output_type
+	75, // [75:84] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }
@@ -4246,6 +4384,7 @@ func file_sluice_v1_session_proto_init() {
 		return
 	}
 	file_sluice_v1_common_proto_init()
+	file_sluice_v1_progress_proto_init()
 	file_sluice_v1_session_proto_msgTypes[2].OneofWrappers = []any{
 		(*AttachRequest_Hello)(nil),
 		(*AttachRequest_Release)(nil),
@@ -4266,15 +4405,17 @@ func file_sluice_v1_session_proto_init() {
 		(*Command_Fence)(nil),
 		(*Command_Offsets)(nil),
 		(*Command_Topics)(nil),
+		(*Command_Progress)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[23].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[24].OneofWrappers = []any{
 		(*CommandResult_Error)(nil),
 		(*CommandResult_Validate)(nil),
 		(*CommandResult_Fence)(nil),
 		(*CommandResult_Offsets)(nil),
 		(*CommandResult_Topics)(nil),
+		(*CommandResult_Progress)(nil),
 	}
-	file_sluice_v1_session_proto_msgTypes[39].OneofWrappers = []any{
+	file_sluice_v1_session_proto_msgTypes[41].OneofWrappers = []any{
 		(*WatchMirrorResponse_Status)(nil),
 		(*WatchMirrorResponse_Synced)(nil),
 		(*WatchMirrorResponse_Connector)(nil),
@@ -4286,7 +4427,7 @@ func file_sluice_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_session_proto_rawDesc), len(file_sluice_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   50,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
