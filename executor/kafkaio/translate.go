@@ -340,12 +340,19 @@ func stores(java, out map[string]string) error {
 
 var jaasOption = regexp.MustCompile(`([A-Za-z_][\w.]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;]+))`)
 
+// jaasClass is what may be quoted of sasl.jaas.config: whatever else it begins with may be the password.
+var jaasClass = regexp.MustCompile(`^([\w.$]*LoginModule)(?:\s+|;|$)`)
+
 // jaas translates sasl.jaas.config. Its errors never quote it: it has a password in it.
 func jaas(v string, out map[string]string) error {
 	if v = strings.TrimSpace(v); v == "" {
 		return nil
 	}
-	class, rest, _ := strings.Cut(v, " ")
+	m := jaasClass.FindStringSubmatch(v)
+	if m == nil {
+		return fmt.Errorf("%w: sasl.jaas.config: it must begin with the class of a login module and a blank", ErrConfig)
+	}
+	class, rest := m[1], v[len(m[0]):]
 	opts := map[string]string{}
 	for _, m := range jaasOption.FindAllStringSubmatch(rest, -1) {
 		opts[m[1]] = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(m[2]) + m[3] + m[4]

@@ -73,6 +73,8 @@ func TestTranslate_ATableOfJavaKeys(t *testing.T) {
 		{a, "sasl.jaas.config", scram, map[string]string{"sasl.username": "bob", "sasl.password": `it's "so" secret`}, "", ""},
 		{a, "sasl.jaas.config", "com.sun.security.auth.module.Krb5LoginModule required keyTab=\"hunter2\";", nil, "", "Krb5LoginModule"},
 		{a, "sasl.jaas.config", `o.a.PlainLoginModule required password="hunter2";`, nil, "", "no option username"},
+		{a, "sasl.jaas.config", `password="hunter2"`, nil, "", "it must begin with the class of a login module"},
+		{a, "sasl.jaas.config", "o.a.PlainLoginModule\trequired username=u password=\"hunter2\";", map[string]string{"sasl.username": "u", "sasl.password": "hunter2"}, "", ""},
 		{a, "ssl.endpoint.identification.algorithm", "", map[string]string{"ssl.endpoint.identification.algorithm": "none"}, "", ""},
 		{a, "ssl.truststore.location", "/x/trust.jks", nil, "", "PEM"},
 		{a, "ssl.keystore.location", "/x/key.p12", map[string]string{"ssl.keystore.location": "/x/key.p12"}, "", ""},

@@ -97,11 +97,15 @@ type connectorFile struct {
 // readConnector reads a properties file or JSON, as Kafka Connect's standalone mode does: which of the two is found by
 // trying.
 func readConnector(path string) (connectorFile, error) {
-	f := connectorFile{path: path}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return f, fmt.Errorf("connector file: %w", err)
+		return connectorFile{}, fmt.Errorf("connector file: %w", err)
 	}
+	return parseConnector(path, b)
+}
+
+func parseConnector(path string, b []byte) (connectorFile, error) {
+	f := connectorFile{path: path}
 	if json.Unmarshal(b, &f) == nil && f.Config != nil {
 		if f.Name == "" {
 			return f, fmt.Errorf("connector file %s: name is missing", path)
