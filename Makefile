@@ -59,6 +59,13 @@ verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-val
 bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
 	$(GO) test -run '^$$' -bench . -benchmem ./executor/... ./connectors/...
 
+# Every input that makes it fail is written to the package's testdata/fuzz, where make test finds it from then on.
+.PHONY: fuzz
+fuzz: ## Each fuzz target, one after another, with one worker. FUZZTIME=10m.
+	@grep -ro --exclude-dir=.cache --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | sed 's|/[^/]*:func | |' | sort -u | while read -r dir name; do \
+	  echo "$$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(or $(FUZZTIME),10m) -fuzzminimizetime 2s -parallel 1 "$$dir" </dev/null || exit 1; \
+	done
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/buf ## Lint Go and protos.
 	$(TOOLS)/golangci-lint run --timeout 15m ./...

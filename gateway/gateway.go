@@ -128,7 +128,8 @@ func (g *Gateway) serve(l net.Listener, h http.Handler) error {
 	if g.config.Metrics != nil {
 		h = g.config.Metrics.around(h)
 	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)} // callers that break off, or fail TLS's handshake
 	g.servers = append(g.servers, s)
 	return g.group.Go(func(context.Context) error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

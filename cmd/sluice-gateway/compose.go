@@ -46,6 +46,6 @@ func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log 
 		gateway.Module, fx.Populate(&g))
 	return &process.Process{App: app,
 		Failed: func() <-chan struct{} { return g.Failed() }, Err: func() error { return nil },
-		Ready: func() string { return fmt.Sprintf("ready rest=http://%s admin=%s", g.Addr(), adm.Addr()) },
+		Ready: func() string { return fmt.Sprintf("ready rest=%s admin=%s", listen.URL(conf.Listeners[0]), adm.Addr()) },
 	}, nil
 }

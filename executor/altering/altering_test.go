@@ -2,6 +2,7 @@ package altering
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -409,7 +410,9 @@ func TestRead_GivesOffsetsToTheDigit(t *testing.T) {
 
 func FuzzParse_NeverPanicsAndKeepsWholeNumbers(f *testing.F) {
 	f.Add(`{"kafka_topic":"t","kafka_partition":0}`, `{"kafka_offset":9007199254740993}`)
+	f.Add(`{"kafka_topic":"t","kafka_partition":"1"}`, `{"kafka_offset":"7"}`)
 	f.Add(`{"a":1e5,"b":[{}]}`, `null`)
+	f.Add(`{"a":-0.0,"b":true,"c":null,"a":18446744073709551616}`, `{"a":1}]`)
 	f.Fuzz(func(t *testing.T, partition, offset string) {
 		in := []*sluicev1.PartitionOffset{change(partition, offset)}
 		_, _ = sinkOffsets(in)
@@ -418,10 +421,26 @@ func FuzzParse_NeverPanicsAndKeepsWholeNumbers(f *testing.F) {
 			return
 		}
 		for _, e := range entries {
-			for _, m := range []map[string]any{e.Partition, e.Offset} {
+			for text, m := range map[string]map[string]any{partition: e.Partition, offset: e.Offset} {
+				if m == nil {
+					continue
+				}
+				if !json.Valid([]byte(text)) {
+					t.Fatalf("%q is no JSON, and was taken", text)
+				}
+				want := map[string]any{}
+				d := json.NewDecoder(strings.NewReader(text))
+				d.UseNumber()
+				if err := d.Decode(&want); err != nil {
+					t.Fatal(err)
+				}
 				for k, v := range m {
-					switch v.(type) {
-					case nil, bool, string, int64, float64:
+					switch v := v.(type) {
+					case nil, bool, string, float64:
+					case int64:
+						if n := string(want[k].(json.Number)); n != fmt.Sprint(v) && n != "-0" {
+							t.Fatalf("%s became %d", n, v)
+						}
 					default:
 						t.Fatalf("%q is a %T", k, v)
 					}

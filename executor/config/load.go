@@ -26,14 +26,10 @@ func Load(file []byte, env []string, flags map[string]string) (Worker, []string,
 func Known(key string) bool { return kindOf(key) != unknown }
 
 // FromProps is Load for properties that are merged already. others are the keys that other processes take from the
-// same properties: they are nothing to a worker, and no fault.
+// same properties, one that ends in a dot standing for all below it: they are nothing to a worker, and no fault.
 func FromProps(p props.Props, others []string) (Worker, []string, error) {
 	values := maps.Clone(p.Values)
-	for _, k := range others {
-		if kindOf(k) != effective {
-			delete(values, k)
-		}
-	}
+	maps.DeleteFunc(values, func(k, _ string) bool { return matches(k, others) && kindOf(k) != effective })
 	return load(values, p.From, others)
 }
 

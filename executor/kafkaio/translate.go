@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-project/sluice/internal/keystore"
 )
 
 // rule says what becomes of one of Java's keys.
@@ -303,49 +305,54 @@ func assignors(v string) (string, error) {
 	return strings.Join(out, ","), nil
 }
 
-// stores translates key and trust stores.
+// stores translates key and trust stores. librdkafka reads PEM files by itself; what Java alone reads is handed over as
+// PEM in memory.
 func stores(java, out map[string]string) error {
-	kind := func(k string) string {
-		if t := strings.ToUpper(strings.TrimSpace(java[k+".type"])); t != "" {
-			return t
-		}
-		if f := strings.ToLower(java[k+".location"]); strings.HasSuffix(f, ".p12") || strings.HasSuffix(f, ".pfx") {
-			return "PKCS12"
-		}
-		return "JKS"
-	}
-	if f := java["ssl.truststore.location"]; f != "" {
-		if t := kind("ssl.truststore"); t != "PEM" {
-			return fmt.Errorf("%w: ssl.truststore.location: %q is a store of type %s: give its certificates in PEM form, with ssl.truststore.type=PEM (keytool -exportcert -rfc writes them)", ErrConfig, f, t)
-		}
+	k := keystore.Keys(java)
+	if f := strings.TrimSpace(java[keystore.TrustLocation]); f != "" && k.PEM(keystore.TrustType) {
 		out["ssl.ca.location"] = f
+	} else if f != "" {
+		authorities, err := k.Authorities()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrConfig, err)
+		}
+		out["ssl.ca.pem"] = keystore.CertificatesPEM(authorities)
 	}
-	f := java["ssl.keystore.location"]
-	if f == "" {
+	f := strings.TrimSpace(java[keystore.KeyLocation])
+	switch {
+	case f == "":
+		return nil
+	case k.PEM(keystore.KeyType):
+		out["ssl.certificate.location"], out["ssl.key.location"] = f, f
 		return nil
 	}
-	switch t := kind("ssl.keystore"); t {
-	case "PKCS12":
-		out["ssl.keystore.location"] = f
-		if p := java["ssl.keystore.password"]; p != "" {
-			out["ssl.keystore.password"] = p
-		}
-	case "PEM":
-		out["ssl.certificate.location"], out["ssl.key.location"] = f, f
-	default:
-		return fmt.Errorf("%w: ssl.keystore.location: %q is a store of type %s: convert it with keytool -importkeystore -deststoretype PKCS12 and set ssl.keystore.type=PKCS12", ErrConfig, f, t)
+	id, err := k.Identity()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	if out["ssl.key.pem"], err = keystore.KeyPEM(id); err != nil {
+		return fmt.Errorf("%w: %s: %s: %w", ErrConfig, keystore.KeyLocation, f, err)
+	}
+	out["ssl.certificate.pem"] = keystore.ChainPEM(id)
+	delete(out, "ssl.key.password") // the key is in the clear by now
 	return nil
 }
 
 var jaasOption = regexp.MustCompile(`([A-Za-z_][\w.]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s;]+))`)
+
+// jaasClass is what may be quoted of sasl.jaas.config: whatever else it begins with may be the password.
+var jaasClass = regexp.MustCompile(`^([\w.$]*LoginModule)(?:\s+|;|$)`)
 
 // jaas translates sasl.jaas.config. Its errors never quote it: it has a password in it.
 func jaas(v string, out map[string]string) error {
 	if v = strings.TrimSpace(v); v == "" {
 		return nil
 	}
-	class, rest, _ := strings.Cut(v, " ")
+	m := jaasClass.FindStringSubmatch(v)
+	if m == nil {
+		return fmt.Errorf("%w: sasl.jaas.config: it must begin with the class of a login module and a blank", ErrConfig)
+	}
+	class, rest := m[1], v[len(m[0]):]
 	opts := map[string]string{}
 	for _, m := range jaasOption.FindAllStringSubmatch(rest, -1) {
 		opts[m[1]] = strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(m[2]) + m[3] + m[4]

@@ -2,6 +2,7 @@ package kafkaio_test
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -30,6 +31,17 @@ func TestTranslate_BehavesAsJavaWhereNothingIsSet(t *testing.T) {
 			}
 		}
 	}
+}
+
+// stores are keytool's.
+const stores = "../../internal/keystore/testdata/"
+
+func pemOf(name string) string {
+	b, err := os.ReadFile(stores + name)
+	if err != nil {
+		panic(err)
+	}
+	return strings.ReplaceAll(string(b), "\r", "")
 }
 
 func TestTranslate_ATableOfJavaKeys(t *testing.T) {
@@ -73,10 +85,13 @@ func TestTranslate_ATableOfJavaKeys(t *testing.T) {
 		{a, "sasl.jaas.config", scram, map[string]string{"sasl.username": "bob", "sasl.password": `it's "so" secret`}, "", ""},
 		{a, "sasl.jaas.config", "com.sun.security.auth.module.Krb5LoginModule required keyTab=\"hunter2\";", nil, "", "Krb5LoginModule"},
 		{a, "sasl.jaas.config", `o.a.PlainLoginModule required password="hunter2";`, nil, "", "no option username"},
+		{a, "sasl.jaas.config", `password="hunter2"`, nil, "", "it must begin with the class of a login module"},
+		{a, "sasl.jaas.config", "o.a.PlainLoginModule\trequired username=u password=\"hunter2\";", map[string]string{"sasl.username": "u", "sasl.password": "hunter2"}, "", ""},
 		{a, "ssl.endpoint.identification.algorithm", "", map[string]string{"ssl.endpoint.identification.algorithm": "none"}, "", ""},
-		{a, "ssl.truststore.location", "/x/trust.jks", nil, "", "PEM"},
-		{a, "ssl.keystore.location", "/x/key.p12", map[string]string{"ssl.keystore.location": "/x/key.p12"}, "", ""},
-		{a, "ssl.keystore.location", "/x/key.jks", nil, "", "keytool"},
+		{a, "ssl.truststore.location", "/x/trust.jks", nil, "", "no such file"},
+		{a, "ssl.truststore.location", stores + "trust.jks", map[string]string{"ssl.ca.pem": pemOf("jks.pem")}, "", ""},
+		{a, "ssl.keystore.location", "/x/key.p12", nil, "", "no such file"},
+		{a, "ssl.keystore.location", stores + "key.jks", nil, "", "ssl.key.password"},
 		{a, "ssl.keystore.key", "hunter2", nil, "", "PEM"},
 		{a, "request.timeout.ms", "4000", map[string]string{"socket.timeout.ms": "4000"}, "", ""},
 		{a, "sasl.login.callback.handler.class", "com.acme.L", nil, "", "token.endpoint"},

@@ -84,7 +84,7 @@ const (
 	simpleConverter = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 )
 
-func registry(t *testing.T) *plugin.Registry {
+func registry(t testing.TB) *plugin.Registry {
 	t.Helper()
 	file := configdef.Key{Name: "file", Type: configdef.String}
 	topic := configdef.Key{Name: "topic", Type: configdef.String, Required: true, Validator: configdef.NonEmpty()}
@@ -118,7 +118,7 @@ func registry(t *testing.T) *plugin.Registry {
 	return r
 }
 
-func worker(t *testing.T, more string) config.Worker {
+func worker(t testing.TB, more string) config.Worker {
 	t.Helper()
 	w, _, err := config.Load([]byte("group.id=connect-g\nkey.converter=StringConverter\nvalue.converter=String\noffset.storage.topic=o\nconfig.storage.topic=c\nstatus.storage.topic=s\n"+more), nil, nil)
 	if err != nil {

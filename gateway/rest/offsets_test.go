@@ -2,13 +2,11 @@ package rest_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/sluice-project/sluice/gateway/rest"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
@@ -114,22 +112,4 @@ func TestAlterOffsets_BadBodiesAreRefusedWithTheirPlace(t *testing.T) {
 			t.Errorf("%s: %d %s\nwant %s", body, resp.StatusCode, got, want)
 		}
 	}
-}
-
-func FuzzOffsets_NeverPanic(f *testing.F) {
-	f.Add(`{"offsets":[{"partition":{"a":1},"offset":{"b":9007199254740993}}]}`)
-	f.Add(`{"offsets":[{"partition":{"a":`)
-	h, err := rest.NewHandlers(context.Background(), refuse{}, rest.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest("PATCH", "/connectors/a/offsets", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		h.Main.ServeHTTP(w, r)
-		if w.Code != 400 && w.Code != 503 {
-			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
-		}
-	})
 }

@@ -237,24 +237,6 @@ func TestAnswers_AreKafkaConnects(t *testing.T) {
 	}
 }
 
-func FuzzBody_NeverPanics(f *testing.F) {
-	f.Add(`{"name":"a","config":{"a":1}}`)
-	f.Add(`{"config":{"a":[`)
-	h, err := rest.NewHandlers(context.Background(), refuse{}, rest.Options{})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequest("POST", "/connectors", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		h.Main.ServeHTTP(w, r)
-		if w.Code != 400 && w.Code != 503 {
-			t.Fatalf("%q: %d %s", body, w.Code, w.Body)
-		}
-	})
-}
-
 type refuse struct{}
 
 func (refuse) Invoke(context.Context, string, any, any, ...grpc.CallOption) error {

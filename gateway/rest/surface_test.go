@@ -350,31 +350,3 @@ func TestListeners_ServeWhatIsTheirs(t *testing.T) {
 		t.Error("a broken pattern was taken")
 	}
 }
-
-func FuzzPath_IsAnsweredOrRefused(f *testing.F) {
-	for _, p := range []string{"/", "/connectors/a%2Fb/config", "/connectors/;a", "//", "/connectors/%ff", "/connectors/a/tasks/0/status", "/v1/executors/a:b/drain", "/connectors/%25%32%46"} {
-		f.Add("GET", p)
-		f.Add("PUT", p)
-	}
-	h, err := rest.NewHandlers(context.Background(), refuse{}, rest.Options{Clock: clock.Real()})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, method, path string) {
-		u, err := url.ParseRequestURI(path)
-		if err != nil || strings.ContainsAny(method, " \x00") {
-			return // net/http has refused it
-		}
-		r := httptest.NewRequest("GET", "http://h", nil)
-		r.Method, r.URL, r.RequestURI = method, u, path
-		w := httptest.NewRecorder()
-		h.Main.ServeHTTP(w, r)
-		switch {
-		case w.Code == 500 && !strings.Contains(path, "health"):
-			t.Fatalf("%s %q: %d %s", method, path, w.Code, w.Body)
-		case w.Code == 400 && w.Body.Len() == 0 && w.Header().Get("Cache-Control") != "": // the web server's
-		case w.Code >= 400 && !strings.Contains(path, "health") && !strings.HasPrefix(w.Body.String(), `{"error_code":`):
-			t.Fatalf("%s %q: %d %q", method, path, w.Code, w.Body)
-		}
-	})
-}

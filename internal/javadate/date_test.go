@@ -2,6 +2,7 @@ package javadate
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 )
@@ -81,14 +82,30 @@ func TestRoundTrip_WhatIsWrittenIsRead(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	f.Add("yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2024-02-29T13:05:09.007+0000")
-	f.Add("EEE MMM d z G a", "Thu Feb 29 UTC AD PM")
-	f.Fuzz(func(t *testing.T, pattern, text string) {
-		if p, err := New(pattern, now); err == nil {
-			if ms, ok := p.Parse(text); ok {
-				p.Append(nil, ms)
+func FuzzParse_AnyTextIsReadOrNotAndAnyMomentWritten(f *testing.F) {
+	f.Add("yyyy-MM-dd'T'HH:mm:ss.SSSZ", "2024-02-29T13:05:09.007+0000", int64(1))
+	f.Add("EEE MMM d z G a", "Thu Feb 29 UTC AD PM", int64(math.MinInt64))
+	f.Add("yyyyMMddHHmmssSSS", "20240229130509007", int64(math.MaxInt64))
+	f.Add("YYYY-'W'ww-u K k h X XXX", "'", int64(-62135596800000))
+	f.Fuzz(func(t *testing.T, pattern, text string, moment int64) {
+		p, err := New(pattern, now)
+		if err != nil {
+			if !errors.Is(err, ErrPattern) && !errors.Is(err, ErrUnsupported) {
+				t.Fatal(err)
 			}
+			return
 		}
+		once := string(p.Append(nil, moment))
+		if again := string(p.Append(nil, moment)); again != once {
+			t.Fatalf("%q: %d is %q, then %q", pattern, moment, once, again)
+		}
+		ms, ok := p.Parse(text)
+		if !ok {
+			return
+		}
+		if err := p.Readable(); err != nil {
+			t.Fatalf("%q reads %q, and says: %v", pattern, text, err)
+		}
+		p.Append(nil, ms)
 	})
 }

@@ -1,10 +1,13 @@
 package props
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"unicode/utf16"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -77,14 +80,32 @@ func TestNearest_TakesTheFewestChanges(t *testing.T) {
 	}
 }
 
-func FuzzMerge(f *testing.F) {
-	for _, s := range []string{"a=1\nb: 2\n", "a=\\\n b", `\u00e4=\u`, "\xff=\xfe", "#", "=", `a\`, "a=${b}\nb=${a}"} {
+func FuzzMerge_ReadsWhatItReadAgain(f *testing.F) {
+	for _, s := range []string{"a=1\nb: 2\n", "a=\\\n b", `\u00e4=\u`, "\xff=\xfe", "#", "=", `a\`, "a=${b}\nb=${a}", `a=\ud83d\ude00`, "\ufeffa=1", "a\fb\r\nc"} {
 		f.Add([]byte(s), "SLUICE_A_B=c")
 	}
+	none := func(string) bool { return false }
 	f.Fuzz(func(t *testing.T, file []byte, env string) {
 		p, err := Merge(file, []string{env, "SLUICE_X=1"}, map[string]string{"flag": "1"}, func(k string) bool { return len(k)%2 == 0 })
 		if err == nil && p.Values["flag"] != "1" {
 			t.Errorf("the flag is lost: %q", p.Values)
+		}
+		if p, err = Merge(file, nil, nil, none); err != nil {
+			if !errors.Is(err, ErrInvalid) {
+				t.Fatal(err)
+			}
+			return
+		}
+		var again strings.Builder
+		for k, v := range p.Values {
+			if !utf8.ValidString(k) || !utf8.ValidString(v) {
+				t.Fatalf("%q: %q=%q is no text", file, k, v)
+			}
+			fmt.Fprintf(&again, "%s=%s\n", escaped(k), escaped(v))
+		}
+		q, err := Merge([]byte(again.String()), nil, nil, none)
+		if err != nil || !maps.Equal(p.Values, q.Values) {
+			t.Fatalf("%q: %q, and written %q: %v", file, p.Values, q.Values, err)
 		}
 	})
 }

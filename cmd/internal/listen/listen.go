@@ -1,12 +1,14 @@
-// Package listen makes the gateway's part of a process from a worker's keys: listeners, admin.listeners, access.control.*
+// Package listen makes the gateway's part of a process from a worker's keys: listeners, admin.listeners, ssl.*, access.control.*
 // and response.http.headers.config. sluice-gateway and the modes that are all in one share it.
 package listen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/gateway"
@@ -28,36 +30,55 @@ func Open(ctx context.Context, s process.Settings, main string) (conf gateway.Co
 	if conf.Headers, err = rest.ParseHeaderRules(s.Values.String(process.ResponseHeaders)); err != nil {
 		return conf, err
 	}
-	addresses := []string{main}
+	listeners := []process.Listener{{Address: main}}
 	if main == "" {
-		if addresses, err = process.Addresses(s.Values.String(process.Listeners)); err != nil {
+		if listeners, err = process.ParseListeners(s.Values.String(process.Listeners)); err != nil {
 			return conf, fmt.Errorf("%s: %w", process.Listeners, err)
 		}
 	}
-	if conf.Listeners, err = open(ctx, process.Listeners, addresses); err != nil {
+	if conf.Listeners, err = open(ctx, s, process.Listeners, process.ListenersTLS, listeners); err != nil {
 		return conf, err
 	}
 	// Present and empty is not absent: then nobody serves /admin/.
 	if conf.AdminApart = s.Values.Has(process.AdminListeners); conf.AdminApart && s.Values.String(process.AdminListeners) != "" {
-		if addresses, err = process.Addresses(s.Values.String(process.AdminListeners)); err != nil {
+		if listeners, err = process.ParseListeners(s.Values.String(process.AdminListeners)); err != nil {
 			return conf, fmt.Errorf("%s: %w", process.AdminListeners, err)
 		}
-		conf.Admin, err = open(ctx, process.AdminListeners, addresses)
+		conf.Admin, err = open(ctx, s, process.AdminListeners, process.AdminListenersTLS, listeners)
 	}
 	return conf, err
 }
 
-func open(ctx context.Context, key string, addresses []string) ([]net.Listener, error) {
-	var out []net.Listener
-	for _, a := range addresses {
+func open(ctx context.Context, s process.Settings, key, prefix string, listeners []process.Listener) (out []net.Listener, err error) {
+	var conf *tls.Config
+	if slices.ContainsFunc(listeners, func(l process.Listener) bool { return l.Secure }) {
+		if conf, err = serverTLS(s.Props.Values, prefix); err != nil {
+			return nil, fmt.Errorf("%s: https: %w", key, err)
+		}
+	}
+	for _, one := range listeners {
 		var lc net.ListenConfig
-		l, err := lc.Listen(ctx, "tcp", a)
+		l, err := lc.Listen(ctx, "tcp", one.Address)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", key, err)
+		}
+		if one.Secure {
+			l = secure{tls.NewListener(l, conf)}
 		}
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// secure is a listener that speaks TLS.
+type secure struct{ net.Listener }
+
+// URL is where a listener of Open can be reached.
+func URL(l net.Listener) string {
+	if _, ok := l.(secure); ok {
+		return "https://" + l.Addr().String()
+	}
+	return "http://" + l.Addr().String()
 }
 
 // Close closes the listeners of a gateway that was not started.

@@ -122,8 +122,8 @@ func TestBadLuck_AllWrongValuesAreNamedAtOnceWithKeyValueAndWhatIsRight(t *testi
 		}
 	}
 	// A value of the environment or of a flag says where it is from: that is where it has to be corrected.
-	_, err := load(kinds["sluice-gateway"], "", []string{"SLUICE_LOG_LEVEL=loud"}, map[string]string{Listeners: "https://x:1"})
-	if d := cmp.Diff("invalid configuration: Invalid value https://x:1 for configuration listeners: This version serves no TLS by itself: serve http, and end TLS before it (from --listeners)\n"+level+" (from SLUICE_LOG_LEVEL)", said(err)); d != "" {
+	_, err := load(kinds["sluice-gateway"], "", []string{"SLUICE_LOG_LEVEL=loud"}, map[string]string{Listeners: "ftp://x:1"})
+	if d := cmp.Diff("invalid configuration: Invalid value ftp://x:1 for configuration listeners: Listener protocol must be either \"http\" or \"https\". (from --listeners)\n"+level+" (from SLUICE_LOG_LEVEL)", said(err)); d != "" {
 		t.Error(d)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/internal/keystore"
 )
 
 // The keys that code asks for by name.
@@ -46,6 +47,13 @@ const (
 	AllowOrigin     = "access.control.allow.origin"
 	AllowMethods    = "access.control.allow.methods"
 	ResponseHeaders = "response.http.headers.config"
+	ClientAuth      = "ssl.client.auth"
+	Protocols       = "ssl.enabled.protocols"
+	CipherSuites    = "ssl.cipher.suites"
+
+	// Where a key below one of these is given, listeners and admin.listeners take their ssl.* keys from there alone.
+	ListenersTLS      = "listeners.https."
+	AdminListenersTLS = "admin.listeners.https."
 )
 
 type adder func(name string, t configdef.Type, def string, v configdef.Validator, doc string)
@@ -108,12 +116,25 @@ func controlPlaneKeys(add adder) {
 }
 
 func gatewayKeys(add adder) {
-	listeners := configdef.Func("http://host:port, one or more", checkListeners)
-	add(Listeners, configdef.List, "http://:8083", listeners, "Where the REST API is served: http://host:port, one or more. Without a host, on all addresses.")
+	listeners := configdef.Func("http://host:port or https://host:port, one or more", checkListeners)
+	add(Listeners, configdef.List, "http://:8083", listeners, "Where the REST API is served: http://host:port or https://host:port, one or more. Without a host, on all addresses.")
 	add(AdminListeners, configdef.String, "", listeners, "Where /admin/loggers is served, and nothing else, as in listeners. Without the key, on listeners; with an empty value, nowhere.")
 	add(AllowOrigin, configdef.String, "", nil, "The origins whose pages may call the API (CORS): a list of origins or patterns of some, or *. Empty is none.")
 	add(AllowMethods, configdef.String, "", nil, "The methods that a browser is told of: GET, POST and HEAD where it is empty.")
 	add(ResponseHeaders, configdef.String, "", nil, "Headers of every answer: rules `<action> <header>:<value>` between commas, the action set, add, setDate or addDate. A rule with a comma is in double quotes.")
+	add(keystore.KeyLocation, configdef.String, "", nil, "The file of the certificate and key of https listeners. Where a key `listeners.https.…` is given, they take their ssl.* keys from there alone; `admin.listeners.https.…` likewise. Kafka's clients have the keys without a prefix too.")
+	add(keystore.KeyType, configdef.String, "", nil, "The form of that file: JKS or PKCS12, told apart by what it holds, or PEM.")
+	add(keystore.KeyStorePassword, configdef.Password, "", nil, "The password of that file, of JKS and PKCS12.")
+	add(keystore.KeyPassword, configdef.Password, "", nil, "The password of the key in it. Without it, the file's.")
+	add(keystore.KeyText, configdef.Password, "", nil, "The key of https listeners itself, PEM, instead of a file.")
+	add(keystore.ChainText, configdef.Password, "", nil, "The certificate with its chain for ssl.keystore.key, PEM.")
+	add(keystore.TrustLocation, configdef.String, "", nil, "The file of the authorities whose certificates callers of https listeners may show.")
+	add(keystore.TrustType, configdef.String, "", nil, "The form of that file, as ssl.keystore.type.")
+	add(keystore.TrustPassword, configdef.Password, "", nil, "The password of that file. A JKS file can be read without it.")
+	add(keystore.TrustText, configdef.Password, "", nil, "These authorities themselves, PEM, instead of a file.")
+	add(ClientAuth, configdef.String, "none", configdef.In("required", "requested", "none"), "Whether a caller of https listeners has to show a certificate from those authorities: required; requested, only a true one where it shows one; none.")
+	add(Protocols, configdef.List, "TLSv1.2,TLSv1.3", nil, "The versions of TLS that https listeners speak: TLSv1.2, TLSv1.3.")
+	add(CipherSuites, configdef.List, "", nil, "The cipher suites of TLSv1.2 that https listeners take. Empty is Go's choice, which TLSv1.3 always has.")
 }
 
 // ofControlPlane is the one key that gateways and executors share.
@@ -124,23 +145,30 @@ func ofControlPlane(add adder) {
 // listenerForm is Kafka Connect's form of a listener.
 var listenerForm = regexp.MustCompile(`^(.*)://\[?([0-9a-zA-Z\-%._:]*)\]?:(-?[0-9]+)$`)
 
-// Addresses are the host:port pairs of a list of listeners.
-func Addresses(list string) ([]string, error) {
-	var out []string
+// Listener is one address to listen on.
+type Listener struct {
+	// Secure is https.
+	Secure bool
+	// Address is host:port.
+	Address string
+}
+
+// ParseListeners reads a list of listeners.
+func ParseListeners(list string) ([]Listener, error) {
+	var out []Listener
 	for l := range strings.SplitSeq(list, ",") {
 		m := listenerForm.FindStringSubmatch(strings.TrimSpace(l))
-		switch {
-		case m == nil:
+		if m == nil {
 			return nil, errors.New("Listener doesn't have the right format (protocol://hostname:port).")
-		case strings.EqualFold(m[1], "https"):
-			return nil, errors.New("This version serves no TLS by itself: serve http, and end TLS before it")
-		case !strings.EqualFold(m[1], "http"):
+		}
+		secure := strings.EqualFold(m[1], "https")
+		if !secure && !strings.EqualFold(m[1], "http") {
 			return nil, errors.New("Listener protocol must be either \"http\" or \"https\".")
 		}
 		if port, err := strconv.Atoi(m[3]); err != nil || port < 0 || port > 65535 {
 			return nil, fmt.Errorf("%s is no port: it must be from 0 to 65535", m[3])
 		}
-		out = append(out, net.JoinHostPort(m[2], m[3]))
+		out = append(out, Listener{secure, net.JoinHostPort(m[2], m[3])})
 	}
 	return out, nil
 }
@@ -167,7 +195,7 @@ func checkListeners(name string, v *string) error {
 	if v == nil || *v == "" && name == AdminListeners {
 		return nil
 	}
-	if _, err := Addresses(*v); err != nil {
+	if _, err := ParseListeners(*v); err != nil {
 		return configdef.Invalid(name, *v, err.Error())
 	}
 	return nil
@@ -182,10 +210,10 @@ var (
 	RESTDef = define(gatewayKeys)
 )
 
-// AllKeys are those that any process knows, but for the worker's.
+// AllKeys are those that any process knows, but for the worker's. One that ends in a dot stands for all below it.
 func AllKeys() []string {
 	seen := map[string]bool{}
-	var out []string
+	out := []string{ListenersTLS, AdminListenersTLS}
 	for _, d := range []*configdef.Def{ControlPlaneDef, GatewayDef, ExecutorDef} {
 		for _, k := range d.Keys() {
 			if !seen[k.Name] {

@@ -151,7 +151,7 @@ func loadWorker(file []byte, flags map[string]string) (config.Worker, []string, 
 	if err != nil {
 		return config.Worker{}, nil, fmt.Errorf("%w: %w", config.ErrInvalid, err)
 	}
-	var rest []string
+	rest := []string{process.ListenersTLS, process.AdminListenersTLS}
 	for _, k := range process.RESTDef.Keys() {
 		rest = append(rest, k.Name)
 	}

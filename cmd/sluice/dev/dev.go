@@ -105,7 +105,7 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 		return errors.Join(err, listen.Close(rest))
 	}
 	address := rest.Listeners[0].Addr()
-	p.REST, p.GRPC = "http://"+address.String(), grpcListener.Addr().String()
+	p.REST, p.GRPC = listen.URL(rest.Listeners[0]), grpcListener.Addr().String()
 	rest.ControlPlane, rest.Levels = []string{p.GRPC}, o.Levels
 	backend, elect, err := p.openStore(ctx, o)
 	if err != nil {

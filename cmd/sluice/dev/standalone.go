@@ -1,23 +1,25 @@
 package dev
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/magiconair/properties"
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/cmd/internal/process"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/replicas"
+	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
 
 // StandaloneCommand is `sluice standalone`: Kafka Connect's standalone mode.
@@ -68,7 +70,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 				return err
 			}
 			for _, f := range connectors {
-				if err = f.create(cmd.Context(), p.REST); err != nil {
+				if err = f.create(cmd.Context(), p.GRPC); err != nil {
 					break
 				}
 				log.Info("connector created", "connector", f.Name, "file", f.path)
@@ -97,11 +99,15 @@ type connectorFile struct {
 // readConnector reads a properties file or JSON, as Kafka Connect's standalone mode does: which of the two is found by
 // trying.
 func readConnector(path string) (connectorFile, error) {
-	f := connectorFile{path: path}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return f, fmt.Errorf("connector file: %w", err)
+		return connectorFile{}, fmt.Errorf("connector file: %w", err)
 	}
+	return parseConnector(path, b)
+}
+
+func parseConnector(path string, b []byte) (connectorFile, error) {
+	f := connectorFile{path: path}
 	if json.Unmarshal(b, &f) == nil && f.Config != nil {
 		if f.Name == "" {
 			return f, fmt.Errorf("connector file %s: name is missing", path)
@@ -124,29 +130,22 @@ func readConnector(path string) (connectorFile, error) {
 	return f, nil
 }
 
-// create makes the connector over REST, as a user would.
-func (f connectorFile) create(parent context.Context, rest string) error {
+// create makes the connector over the control API, whatever certificates the REST API wants.
+func (f connectorFile) create(parent context.Context, address string) (err error) {
 	ctx, cancel := context.WithTimeout(parent, time.Minute)
 	defer cancel()
-	b, err := json.Marshal(f)
+	conn, err := replicas.Dial([]string{address}, replicas.One, nil)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rest+"/connectors", bytes.NewReader(b))
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	config := &sluicev1.Config{}
+	for _, k := range slices.Sorted(maps.Keys(f.Config)) {
+		v := f.Config[k]
+		config.Entries = append(config.Entries, &sluicev1.ConfigEntry{Key: k, Value: &v})
 	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("creating connector %q of %s: %w", f.Name, f.path, err)
-	}
-	defer res.Body.Close() //nolint:errcheck // it was read
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if err != nil || res.StatusCode != http.StatusCreated {
-		var answer struct{ Message string }
-		_ = json.Unmarshal(body, &answer) //nolint:errcheck // the status says enough
-		return fmt.Errorf("creating connector %q of %s: %s: %s", f.Name, f.path, res.Status, answer.Message)
+	if _, err := sluicev1.NewConnectorServiceClient(conn).CreateConnector(ctx, &sluicev1.CreateConnectorRequest{Name: f.Name, Config: config}); err != nil {
+		return fmt.Errorf("creating connector %q of %s: %s", f.Name, f.path, status.Convert(err).Message())
 	}
 	return nil
 }
