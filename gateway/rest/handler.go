@@ -37,6 +37,8 @@ type Options struct {
 	// Headers are added to every answer of the main listeners; Clock dates them.
 	Headers []HeaderRule
 	Clock   clock.Clock
+	// Stopping ends the streams of events when it is closed; nil never does.
+	Stopping <-chan struct{}
 }
 
 // Handlers serve the REST API. Safe for concurrent use.
@@ -72,7 +74,8 @@ func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) 
 	if err != nil {
 		return Handlers{}, err
 	}
-	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) })
+	events := &eventStreams{cluster: sluicev1.NewClusterServiceClient(conn), clock: o.Clock, stopping: o.Stopping}
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, events, w, r) })
 	out := Handlers{Main: all, Admin: only(all, isAdmin)}
 	if o.AdminApart {
 		out.Main = only(all, func(path string) bool { return !isAdmin(path) })
@@ -96,7 +99,7 @@ func only(next http.Handler, meant func(path string) bool) http.Handler {
 
 // serve does what Kafka Connect's container does before a resource is called, in its order: path, method, type of the
 // body, type of the answer.
-func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+func serve(next, events http.Handler, w http.ResponseWriter, r *http.Request) {
 	path, err := plainPath(r.URL)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, "The path of the request cannot be read: "+err.Error(), true)
@@ -115,7 +118,10 @@ func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 		return
 	case refusedBody(w, r, path):
 		return
-	case !acceptsJSON(r.Header.Values("Accept")):
+	case path == EventsPath && acceptsEvents(r.Header.Values("Accept")):
+		events.ServeHTTP(w, r)
+		return
+	case path == EventsPath, !acceptsJSON(r.Header.Values("Accept")):
 		containerError(w, http.StatusNotAcceptable)
 		return
 	}
@@ -202,15 +208,18 @@ func knownQuery(q url.Values) url.Values {
 	return out
 }
 
-func acceptsJSON(accept []string) bool {
+func acceptsJSON(accept []string) bool { return accepts(accept, "application/json", "application/*") }
+
+// accepts says whether a client takes one of some media types.
+func accepts(accept []string, types ...string) bool {
 	if len(accept) == 0 {
 		return true
 	}
 	for _, line := range accept {
 		for part := range strings.SplitSeq(line, ",") {
 			media, _, _ := strings.Cut(part, ";")
-			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "", "*/*", "application/*", "application/json":
+			media = strings.ToLower(strings.TrimSpace(media))
+			if media == "" || media == "*/*" || slices.Contains(types, media) {
 				return true
 			}
 		}
