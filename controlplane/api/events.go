@@ -68,7 +68,10 @@ func (s *Events) Watch(req *sluicev1.WatchEventsRequest, stream grpc.ServerStrea
 	r := &eventReader{Events: s, at: from, connector: req.GetConnector(), stream: stream}
 	done := make(chan error, 1)
 	// The group's end is not the sender's: it ends with its stream, which ends with this call.
-	if err := s.group.Go(func(context.Context) error { done <- run.Call(func() error { return r.run(stream.Context()) }); return nil }); err != nil {
+	if err := s.group.Go(func(context.Context) error {
+		done <- run.Call(func() error { return r.run(stream.Context()) })
+		return nil
+	}); err != nil {
 		return nil //nolint:nilerr // the replica stops: another goes on
 	}
 	for {

@@ -298,4 +298,3 @@ func FuzzParseID_NeverPanicsAndRoundTrips(f *testing.F) {
 		}
 	})
 }
-

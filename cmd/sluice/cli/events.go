@@ -51,7 +51,7 @@ func (o *options) events(cmd *cobra.Command, cluster sluicev1.ClusterServiceClie
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		case !errors.Is(err, io.EOF) && (!began || !replicas.Lost(err)):
 			s := status.Convert(err)
 			return fmt.Errorf("%s (%s)", s.Message(), s.Code())
