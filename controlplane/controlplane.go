@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-project/sluice/controlplane/api"
 	"github.com/sluice-project/sluice/controlplane/command"
 	"github.com/sluice-project/sluice/controlplane/election"
+	"github.com/sluice-project/sluice/controlplane/events"
 	"github.com/sluice-project/sluice/controlplane/reconciler"
 	"github.com/sluice-project/sluice/controlplane/session"
 	"github.com/sluice-project/sluice/controlplane/store"
@@ -54,6 +55,8 @@ type ControlPlane struct {
 	sessions  *session.Server
 	leader    *reconciler.Reconciler
 	loggers   *api.Loggers
+	journal   *events.Journal
+	events    *api.Events
 	health    *health.Server
 	grpc      *grpc.Server
 	listener  net.Listener
@@ -63,6 +66,7 @@ type ControlPlane struct {
 	started bool
 	ready   bool
 	lease   int64 // of replicas/<id>
+	term    int64 // see storev1.Replica
 }
 
 // New builds a replica over a backend, which stays the caller's. A nil elect is Sole.
@@ -77,11 +81,13 @@ func New(config Config, backend store.Backend, elect Elect, c clock.Clock, log *
 	if config.Levels == nil {
 		config.Levels = loglevel.New(slog.LevelInfo, c)
 	}
-	return &ControlPlane{
+	p := &ControlPlane{
 		config: config, elect: elect, clock: c, log: log.With(logkey.Component, "controlplane"),
-		store: store.New(backend, config.ClusterID, c, log),
+		store: store.New(backend, config.ClusterID, c, log), journal: events.NewJournal(),
 		group: run.New(context.Background(), "controlplane"),
-	}, nil
+	}
+	p.store.Observe(p.journal)
+	return p, nil
 }
 
 // Start reads the store, listens and serves. It fails where the store cannot be read before ctx ends.
@@ -165,9 +171,10 @@ func (p *ControlPlane) build() {
 		grpc.ChainUnaryInterceptor(api.Unary(p.log)),
 		grpc.ChainStreamInterceptor(api.Stream(p.log)),
 	}, p.config.ServerOptions...)...)
+	p.events = api.NewEvents(p.store, p.journal, p.clock)
 	sluicev1.RegisterConnectorServiceServer(p.grpc, api.NewConnectors(p.store, p.commander))
 	sluicev1.RegisterPluginServiceServer(p.grpc, api.NewPlugins(p.store, p.commander))
-	sluicev1.RegisterClusterServiceServer(p.grpc, api.NewCluster(p.store))
+	sluicev1.RegisterClusterServiceServer(p.grpc, api.NewCluster(p.store, p.events))
 	p.loggers = api.NewLoggers(p.store, p.config.Levels)
 	sluicev1.RegisterLoggerServiceServer(p.grpc, p.loggers)
 	sluicev1.RegisterSessionServiceServer(p.grpc, p.sessions)
@@ -223,9 +230,10 @@ func (p *ControlPlane) Stop(ctx context.Context) error {
 	}
 	p.health.Shutdown()
 	p.loggers.Stop()
+	p.events.Stop()
 	err := p.sessions.Stop(ctx)
 	p.stopServing(ctx)
-	err = errors.Join(err, p.group.Stop(ctx), p.commander.Close())
+	err = errors.Join(err, p.events.Wait(ctx), p.group.Stop(ctx), p.commander.Close())
 	if rerr := p.store.Backend().Revoke(ctx, p.replicaLease()); rerr != nil {
 		p.log.Info("the replica stays listed until its lease lapses", logkey.Err, rerr)
 	}
@@ -261,6 +269,7 @@ func (p *ControlPlane) Kill() {
 	_ = p.group.Stop(gone) // nothing is waited for, and nothing can be done about what it says
 	_ = p.store.Stop(gone)
 	p.grpc.Stop()
+	_ = p.events.Wait(gone)
 	_ = p.listener.Close()
 	_ = p.commander.Close()
 }

@@ -17,13 +17,22 @@ func (p *ControlPlane) announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.store.SetReplica(ctx, p.config.ReplicaID, &storev1.Replica{Address: p.config.Advertise, Version: version.Version}, l); err != nil {
+	p.mu.Lock()
+	p.term = 0 // a term that is told again would be a change of leader
+	v := p.record()
+	p.mu.Unlock()
+	if err := p.store.SetReplica(ctx, p.config.ReplicaID, v, l); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	p.lease = l
 	p.mu.Unlock()
 	return nil
+}
+
+// record is what replicas/<id> says. Under mu.
+func (p *ControlPlane) record() *storev1.Replica {
+	return &storev1.Replica{Address: p.config.Advertise, Version: version.Version, Term: p.term}
 }
 
 func (p *ControlPlane) replicaLease() int64 {

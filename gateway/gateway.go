@@ -11,12 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/gateway/rest"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -72,6 +69,7 @@ type Gateway struct {
 	conn      *grpc.ClientConn
 	servers   []*http.Server
 	group     *run.Group
+	stopping  chan struct{}
 }
 
 // New returns a gateway that does not listen yet.
@@ -82,7 +80,7 @@ func New(config Config, c clock.Clock, log *slog.Logger) (*Gateway, error) {
 	if config.Levels == nil {
 		config.Levels = loglevel.New(slog.LevelInfo, c)
 	}
-	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway"), group: run.New(context.Background(), "gateway")}, nil
+	return &Gateway{config: config, clock: c, log: log.With(logkey.Component, "gateway"), group: run.New(context.Background(), "gateway"), stopping: make(chan struct{})}, nil
 }
 
 // Start listens and serves. It does not wait for the control plane: requests do, for as long as a replica takes to be
@@ -94,7 +92,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	loggers := sluicev1.NewLoggerServiceClient(conn)
-	handlers, err := rest.NewHandlers(ctx, conn, rest.Options{AdminApart: g.config.AdminApart, CORS: g.config.CORS, Headers: g.config.Headers, Clock: g.clock,
+	handlers, err := rest.NewHandlers(ctx, conn, rest.Options{AdminApart: g.config.AdminApart, CORS: g.config.CORS, Headers: g.config.Headers, Clock: g.clock, Stopping: g.stopping,
 		Loggers: &loglevel.Service{Levels: g.config.Levels, Elsewhere: func(ctx context.Context, req *sluicev1.SetLoggerRequest) error {
 			_, err := loggers.SetLogger(ctx, req)
 			return err
@@ -157,11 +155,12 @@ func (g *Gateway) Ready() error {
 // Failed is closed when the gateway has stopped serving, for whatever reason.
 func (g *Gateway) Failed() <-chan struct{} { return g.group.Context().Done() }
 
-// Stop lets the requests under way finish, until ctx ends.
+// Stop lets the requests under way finish, until ctx ends; streams of events end at once.
 func (g *Gateway) Stop(ctx context.Context) error {
 	if g.conn == nil {
 		return nil
 	}
+	close(g.stopping)
 	var err error
 	for _, s := range g.servers {
 		if serr := s.Shutdown(ctx); serr != nil {
@@ -196,12 +195,12 @@ const patience = 10 * time.Second
 // retry repeats a call whose replica went away, until no replica has been reached for patience. An UNAVAILABLE with a
 // reason is an answer, and is not repeated. All calls here may be repeated: writes carry an id, the
 // rest is idempotent or, like a restart, harmless twice.
-func retry(c clock.Clock, replicas []string) grpc.UnaryClientInterceptor {
+func retry(c clock.Clock, addresses []string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 		var enough <-chan time.Time
 		for {
 			err := invoke(ctx, method, req, reply, cc, opts...)
-			if !lost(err) {
+			if !replicas.Lost(err) {
 				return err
 			}
 			if enough == nil {
@@ -211,22 +210,9 @@ func retry(c clock.Clock, replicas []string) grpc.UnaryClientInterceptor {
 			case <-ctx.Done():
 				return err
 			case <-enough:
-				return errs.New(errs.NoReplica, "No replica of the control plane at %s can be reached: try again", strings.Join(replicas, ", "))
+				return errs.New(errs.NoReplica, "No replica of the control plane at %s can be reached: try again", strings.Join(addresses, ", "))
 			case <-c.After(100 * time.Millisecond):
 			}
 		}
 	}
-}
-
-func lost(err error) bool {
-	s := status.Convert(err)
-	if s.Code() != codes.Unavailable {
-		return false
-	}
-	for _, d := range s.Details() {
-		if _, ok := d.(*errdetails.ErrorInfo); ok {
-			return false
-		}
-	}
-	return true
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/sluice-project/sluice/gateway/rest"
 )
 
 // Metrics count requests. The zero Metrics is ready to use. Safe for concurrent use.
@@ -40,5 +42,12 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 // around counts the requests to next.
 func (m *Metrics) around(next http.Handler) http.Handler {
 	m.init()
-	return promhttp.InstrumentHandlerInFlight(m.inFlight, promhttp.InstrumentHandlerDuration(m.requests, next))
+	timed := promhttp.InstrumentHandlerDuration(m.requests, next)
+	return promhttp.InstrumentHandlerInFlight(m.inFlight, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == rest.EventsPath { // it lasts as long as its reader likes
+			next.ServeHTTP(w, r)
+			return
+		}
+		timed.ServeHTTP(w, r)
+	}))
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -30,11 +32,17 @@ type ClusterStore interface {
 // Cluster serves ClusterService. Safe for concurrent use.
 type Cluster struct {
 	sluicev1.UnimplementedClusterServiceServer
-	store ClusterStore
+	store  ClusterStore
+	events *Events
 }
 
-// NewCluster returns the service.
-func NewCluster(s ClusterStore) *Cluster { return &Cluster{store: s} }
+// NewCluster returns the service; its streams of events are e's.
+func NewCluster(s ClusterStore, e *Events) *Cluster { return &Cluster{store: s, events: e} }
+
+// WatchEvents implements ClusterService.
+func (s *Cluster) WatchEvents(req *sluicev1.WatchEventsRequest, stream grpc.ServerStreamingServer[sluicev1.WatchEventsResponse]) error {
+	return s.events.Watch(req, stream)
+}
 
 // GetServerInfo implements ClusterService. It never waits for the store: tools use it as a ping.
 func (s *Cluster) GetServerInfo(context.Context, *sluicev1.GetServerInfoRequest) (*sluicev1.GetServerInfoResponse, error) {

@@ -72,7 +72,7 @@ func newHarness(t *testing.T) *harness {
 		t.Fatal(err)
 	}
 	h := &harness{t: t, store: st, validator: &fakeValidator{}}
-	h.connectors, h.plugins, h.cluster = api.NewConnectors(st, h.validator), api.NewPlugins(st, h.validator), api.NewCluster(st)
+	h.connectors, h.plugins, h.cluster = api.NewConnectors(st, h.validator), api.NewPlugins(st, h.validator), api.NewCluster(st, nil)
 	if err := election.NewSole(st).Run(t.Context(), func(_ context.Context, g store.Guard) error { h.guard = g; return nil }); err != nil {
 		t.Fatal(err)
 	}

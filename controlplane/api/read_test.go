@@ -246,7 +246,7 @@ func TestReads_WithoutQuorumAnswerFromTheCacheWithAWarningAndPanicsAreErrors(t *
 	}{"stale": {stale{view: &state.Snapshot{}}, codes.OK, 1}, "panics": {stale{}, codes.Internal, 1}} {
 		lis := bufconn.Listen(1 << 16)
 		srv := grpc.NewServer(grpc.ChainUnaryInterceptor(api.Unary(log)))
-		sluicev1.RegisterClusterServiceServer(srv, api.NewCluster(c.reader))
+		sluicev1.RegisterClusterServiceServer(srv, api.NewCluster(c.reader, nil))
 		served := make(chan error, 1)
 		go func() { served <- srv.Serve(lis) }()
 		conn, err := grpc.NewClient("passthrough:///x", grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))

@@ -345,6 +345,9 @@ func (p *planner) grants() {
 		if w.offsets != nil {
 			g.Offsets, g.ConnectorMod = w.offsets, p.snap.Connectors[name].ModRevision
 		}
+		if s := p.snap.Statuses[u]; s != nil && s.Value.GetExecutor() != g.Value.GetExecutor() {
+			g.Value.MovedFrom = s.Value.GetExecutor()
+		}
 		if l != nil {
 			g.LapsedMod = l.ModRevision
 			g.Value.PredecessorUnfenced = l.Value.GetFenceOwed()

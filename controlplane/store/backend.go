@@ -46,6 +46,8 @@ type KV struct {
 type Event struct {
 	KV
 	Deleted bool
+	// Prev is what the key was before, only where the watch was asked for it; nil where it was not there.
+	Prev *KV
 }
 
 // WatchBatch is the changes of whole revisions, in order, or with no events a word of progress:
@@ -64,8 +66,9 @@ type Backend interface {
 	// Get reads keys at one revision: exactly key, or all with the prefix. In order of the keys.
 	Get(ctx context.Context, key string, prefix bool) (kvs []KV, revision int64, err error)
 	// Watch sends changes of keys with the prefix, from the revision after `after`, until ctx ends; the
-	// channel is closed then.
-	Watch(ctx context.Context, prefix string, after int64) <-chan WatchBatch
+	// channel is closed then. With prev each says what the key was before. ErrCompacted where what is asked for is not
+	// known any more.
+	Watch(ctx context.Context, prefix string, after int64, prev bool) <-chan WatchBatch
 	// Progress asks every watch to say how far it is.
 	Progress(ctx context.Context) error
 	// Revision is the present revision, linearizable.

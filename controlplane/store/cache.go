@@ -21,6 +21,16 @@ type builder struct {
 	keys   keys
 	snap   state.Snapshot
 	copied map[string]bool
+	// changes are kept where record is set: those of users' interest, in order.
+	record  bool
+	changes []state.Change
+}
+
+// changed keeps a change.
+func (b *builder) changed(e Event, old, now any) {
+	if b.record {
+		b.changes = append(b.changes, state.Change{Revision: e.ModRevision, Era: b.snap.Era, Old: old, New: now})
+	}
 }
 
 func newBuilder(k keys, from *state.Snapshot) *builder {
@@ -94,6 +104,10 @@ func (b *builder) apply(e Event) error {
 			return &state.Deleted{Name: name, ModRevision: e.ModRevision, Value: v}
 		})
 	case "handback":
+		var old, now any
+		if b.snap.HandBack != nil {
+			old = b.snap.HandBack
+		}
 		b.snap.HandBack = nil
 		if !e.Deleted {
 			v, err := decode(e.KV, &storev1.HandBack{})
@@ -101,7 +115,9 @@ func (b *builder) apply(e Event) error {
 				return err
 			}
 			b.snap.HandBack = &state.HandBack{ModRevision: e.ModRevision, Value: v}
+			now = b.snap.HandBack
 		}
+		b.changed(e, old, now)
 		return nil
 	case "mirrored":
 		b.snap.Mirrored = 0
@@ -169,15 +185,21 @@ func (b *builder) unit(kind string, u unit.ID, e Event) error {
 // set puts or deletes one entry of one map.
 func set[K comparable, S any, V proto.Message](b *builder, name string, m *map[K]S, key K, e Event, into V, make func(V) S) error {
 	owned := own(b, name, m)
+	var old, now any
+	if was, ok := owned[key]; ok {
+		old = was
+	}
 	if e.Deleted {
 		delete(owned, key)
-		return nil
+	} else {
+		v, err := decode(e.KV, into)
+		if err != nil {
+			return err
+		}
+		is := make(v)
+		owned[key], now = is, is
 	}
-	v, err := decode(e.KV, into)
-	if err != nil {
-		return err
-	}
-	owned[key] = make(v)
+	b.changed(e, old, now)
 	return nil
 }
 

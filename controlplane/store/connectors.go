@@ -147,3 +147,13 @@ func (s *Store) SetReplica(ctx context.Context, id string, v *storev1.Replica, l
 	_, _, err = s.write(ctx, nil, op)
 	return err
 }
+
+// AnnounceLeader is SetReplica for a replica that leads: it writes nothing once another does.
+func (s *Store) AnnounceLeader(ctx context.Context, g Guard, id string, v *storev1.Replica, lease int64) error {
+	op, err := put(s.keys.replica(id), v, lease)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.write(ctx, []Compare{{g.Key, CreateRevision, g.CreateRevision}}, op)
+	return err
+}

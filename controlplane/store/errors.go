@@ -6,6 +6,8 @@ import "errors"
 var (
 	// ErrUnavailable: etcd has no quorum or does not answer in time. Try again.
 	ErrUnavailable = errors.New("store: etcd is not available")
+	// ErrCompacted: the revisions that were asked for are not known any more. Begin with what is there now.
+	ErrCompacted = errors.New("store: these revisions are compacted")
 	// ErrDenied: etcd does not let this user in, or not at these keys. Asking again does not help.
 	ErrDenied = errors.New("store: etcd denies access")
 	// ErrFull: etcd's quota is used up. It takes no write until it was compacted and defragmented, and the alarm disarmed.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -76,26 +77,44 @@ func (e *Etcd) Get(ctx context.Context, key string, prefix bool) ([]KV, int64, e
 	}
 	out := make([]KV, 0, len(r.Kvs))
 	for _, kv := range r.Kvs {
-		out = append(out, KV{Key: string(kv.Key), Value: kv.Value, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision, Lease: kv.Lease})
+		out = append(out, keyValue(kv))
 	}
 	return out, r.Header.Revision, nil
 }
 
+func keyValue(kv *mvccpb.KeyValue) KV {
+	return KV{Key: string(kv.Key), Value: kv.Value, CreateRevision: kv.CreateRevision, ModRevision: kv.ModRevision, Lease: kv.Lease}
+}
+
 // Watch implements Backend.
-func (e *Etcd) Watch(ctx context.Context, prefix string, after int64) <-chan WatchBatch {
+func (e *Etcd) Watch(ctx context.Context, prefix string, after int64, prev bool) <-chan WatchBatch {
 	out := make(chan WatchBatch)
-	in := e.client.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(after+1), clientv3.WithProgressNotify())
+	opts := []clientv3.OpOption{clientv3.WithPrefix(), clientv3.WithRev(after + 1), clientv3.WithProgressNotify()}
+	if prev {
+		opts = append(opts, clientv3.WithPrevKV())
+	}
+	in := e.client.Watch(clientv3.WithRequireLeader(ctx), prefix, opts...)
 	go func() {
 		defer close(out)
 		for r := range in {
 			b := WatchBatch{Revision: r.Header.Revision, Err: unavailable("the watch", r.Err())}
+			if r.CompactRevision != 0 {
+				b.Err = fmt.Errorf("%w: %w: revision %d and before", ErrUnavailable, ErrCompacted, r.CompactRevision)
+			}
 			for _, ev := range r.Events {
-				kv := KV{Key: string(ev.Kv.Key), ModRevision: ev.Kv.ModRevision}
-				deleted := ev.Type == clientv3.EventTypeDelete
-				if !deleted {
-					kv.Value, kv.CreateRevision, kv.Lease = ev.Kv.Value, ev.Kv.CreateRevision, ev.Kv.Lease
+				one := Event{KV: KV{Key: string(ev.Kv.Key), ModRevision: ev.Kv.ModRevision}, Deleted: ev.Type == clientv3.EventTypeDelete}
+				if !one.Deleted {
+					one.KV = keyValue(ev.Kv)
 				}
-				b.Events = append(b.Events, Event{kv, deleted})
+				if ev.PrevKv != nil {
+					p := keyValue(ev.PrevKv)
+					one.Prev = &p
+				}
+				// etcd leaves it out where it was compacted meanwhile.
+				if prev && one.Prev == nil && (one.Deleted || ev.Kv.CreateRevision != ev.Kv.ModRevision) {
+					b.Err = fmt.Errorf("%w: %w: what %s was before revision %d", ErrUnavailable, ErrCompacted, one.Key, one.ModRevision)
+				}
+				b.Events = append(b.Events, one)
 			}
 			// The header's revision may be ahead of what has been sent, but for words of progress.
 			if len(b.Events) > 0 {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ type memoryLease struct {
 
 type memoryWatch struct {
 	prefix string
+	prev   bool
 	wake   chan struct{}
 	sent   int64
 	asked  bool
@@ -73,9 +75,9 @@ func (m *Memory) apply(ops []Op) {
 	var events []Event
 	rev := m.revision + 1
 	remove := func(key string) {
-		if _, ok := m.kvs[key]; ok {
+		if old, ok := m.kvs[key]; ok {
 			delete(m.kvs, key)
-			events = append(events, Event{KV: KV{Key: key, ModRevision: rev}, Deleted: true})
+			events = append(events, Event{KV: KV{Key: key, ModRevision: rev}, Deleted: true, Prev: &old})
 		}
 	}
 	for _, op := range ops {
@@ -88,11 +90,12 @@ func (m *Memory) apply(ops []Op) {
 			remove(op.Key)
 		default:
 			kv := KV{Key: op.Key, Value: slices.Clone(op.Value), CreateRevision: rev, ModRevision: rev, Lease: op.Lease}
+			one := Event{}
 			if old, ok := m.kvs[op.Key]; ok {
-				kv.CreateRevision = old.CreateRevision
+				kv.CreateRevision, one.Prev = old.CreateRevision, &old
 			}
-			m.kvs[op.Key] = kv
-			events = append(events, Event{KV: kv})
+			m.kvs[op.Key], one.KV = kv, kv
+			events = append(events, one)
 		}
 	}
 	if len(events) == 0 {
@@ -164,9 +167,9 @@ func (m *Memory) Get(_ context.Context, key string, prefix bool) ([]KV, int64, e
 }
 
 // Watch implements Backend.
-func (m *Memory) Watch(ctx context.Context, prefix string, after int64) <-chan WatchBatch {
+func (m *Memory) Watch(ctx context.Context, prefix string, after int64, prev bool) <-chan WatchBatch {
 	out := make(chan WatchBatch)
-	w := &memoryWatch{prefix: prefix, wake: make(chan struct{}, 1), sent: after}
+	w := &memoryWatch{prefix: prefix, prev: prev, wake: make(chan struct{}, 1), sent: after}
 	m.mu.Lock()
 	m.watches[w] = struct{}{}
 	m.mu.Unlock()
@@ -209,11 +212,14 @@ func (m *Memory) next1(w *memoryWatch) (WatchBatch, bool) {
 	defer m.mu.Unlock()
 	m.lapse()
 	if w.sent < m.dropped {
-		return WatchBatch{Err: ErrUnavailable}, true
+		return WatchBatch{Err: fmt.Errorf("%w: %w: revision %d and before", ErrUnavailable, ErrCompacted, m.dropped)}, true
 	}
 	b := WatchBatch{Revision: m.revision}
 	i, _ := slices.BinarySearchFunc(m.history, w.sent+1, func(e Event, r int64) int { return int(e.ModRevision - r) })
 	for _, e := range m.history[i:] {
+		if !w.prev {
+			e.Prev = nil
+		}
 		if strings.HasPrefix(e.Key, w.prefix) {
 			b.Events = append(b.Events, e)
 		}

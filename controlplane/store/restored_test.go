@@ -38,8 +38,8 @@ func (r *restorable) Txn(ctx context.Context, c []store.Compare, o []store.Op) (
 func (r *restorable) Get(ctx context.Context, key string, prefix bool) ([]store.KV, int64, error) {
 	return r.now().Get(ctx, key, prefix)
 }
-func (r *restorable) Watch(ctx context.Context, prefix string, after int64) <-chan store.WatchBatch {
-	return r.now().Watch(ctx, prefix, after)
+func (r *restorable) Watch(ctx context.Context, prefix string, after int64, prev bool) <-chan store.WatchBatch {
+	return r.now().Watch(ctx, prefix, after, prev)
 }
 func (r *restorable) Progress(ctx context.Context) error { return r.now().Progress(ctx) }
 func (r *restorable) Revision(ctx context.Context) (int64, error) {

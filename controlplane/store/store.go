@@ -24,7 +24,8 @@ type Store struct {
 	log     *slog.Logger
 	group   *run.Group
 
-	view atomic.Pointer[state.Snapshot]
+	view    atomic.Pointer[state.Snapshot]
+	observe Observer
 
 	mu      sync.Mutex
 	subs    map[chan struct{}]struct{}
@@ -105,6 +106,9 @@ func (s *Store) list(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.observe != nil {
+		s.observe.Anew(rev)
+	}
 	s.publish(b.done(rev))
 	return nil
 }
@@ -161,11 +165,12 @@ func (s *Store) watch(ctx context.Context) error {
 	s.mu.Lock()
 	s.rewatch = cancel
 	s.mu.Unlock()
-	for batch := range s.backend.Watch(ctx, s.keys.root, s.View().Revision) {
+	for batch := range s.backend.Watch(ctx, s.keys.root, s.View().Revision, false) {
 		if batch.Err != nil {
 			return batch.Err
 		}
 		b := newBuilder(s.keys, s.View())
+		b.record = s.observe != nil
 		for _, e := range batch.Events {
 			if err := b.apply(e); err != nil {
 				// One key that nobody here can read must not stop the rest.
@@ -174,6 +179,9 @@ func (s *Store) watch(ctx context.Context) error {
 		}
 		if batch.Revision < b.snap.Revision {
 			batch.Revision = b.snap.Revision
+		}
+		if s.observe != nil {
+			s.observe.Changed(b.changes, batch.Revision)
 		}
 		s.publish(b.done(batch.Revision))
 	}

@@ -35,6 +35,8 @@ type Options struct {
 	// Headers are added to every answer of the main listeners; Clock dates them.
 	Headers []HeaderRule
 	Clock   clock.Clock
+	// Stopping ends the streams of events when it is closed; nil never does.
+	Stopping <-chan struct{}
 }
 
 // Handlers serve the REST API. Safe for concurrent use.
@@ -70,7 +72,8 @@ func NewHandlers(ctx context.Context, conn grpc.ClientConnInterface, o Options) 
 	if err != nil {
 		return Handlers{}, err
 	}
-	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, w, r) })
+	events := &eventStreams{cluster: sluicev1.NewClusterServiceClient(conn), clock: o.Clock, stopping: o.Stopping}
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(mux, events, w, r) })
 	out := Handlers{Main: all, Admin: webServer(only(all, isAdmin))}
 	if o.AdminApart {
 		out.Main = only(all, func(path string) bool { return !isAdmin(path) })
@@ -94,7 +97,7 @@ func only(next http.Handler, meant func(path string) bool) http.Handler {
 
 // serve does what Kafka Connect's container does before a resource is called, in its order: whether the type of the body
 // can be read, path, method, type of the body, type of the answer.
-func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+func serve(next, events http.Handler, w http.ResponseWriter, r *http.Request) {
 	path, err := plainPath(r.URL)
 	if err != nil {
 		writeError(w, http.StatusBadRequest, "The path of the request cannot be read: "+err.Error(), true)
@@ -126,7 +129,10 @@ func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodOptions:
 		options(w, methods, accepted)
 		return
-	case !acceptsJSON(accepted):
+	case path == EventsPath && accepts(accepted, mediaEvents):
+		events.ServeHTTP(w, r)
+		return
+	case path == EventsPath, !accepts(accepted, mediaJSON):
 		containerError(w, http.StatusNotAcceptable)
 		return
 	}

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	mediaJSON = "application/json"
-	mediaText = "text/plain"
-	noCache   = "must-revalidate,no-cache,no-store"
+	mediaJSON   = "application/json"
+	mediaText   = "text/plain"
+	mediaEvents = "text/event-stream"
+	noCache     = "must-revalidate,no-cache,no-store"
 )
 
 // parseMedia reads one media type or range as JAX-RS does; of a range, the subtype may be left out.
@@ -71,8 +72,9 @@ func compatible(media, with string) bool {
 	return (kind == "*" || kind == wantKind) && (sub == "*" || sub == wantSub)
 }
 
-func acceptsJSON(ranges []string) bool {
-	return len(ranges) == 0 || slices.ContainsFunc(ranges, func(m string) bool { return compatible(m, mediaJSON) })
+// accepts says whether one of a client's media ranges takes a media type.
+func accepts(ranges []string, media string) bool {
+	return len(ranges) == 0 || slices.ContainsFunc(ranges, func(m string) bool { return compatible(m, media) })
 }
 
 // refusedBody answers a request whose body is not declared to be JSON, whether it has one or not. /v1/ is Sluice's own,

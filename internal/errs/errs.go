@@ -58,6 +58,7 @@ const (
 	OffsetsTimeout     Reason = "offsets.timeout"
 	TopicsDisabled     Reason = "topics.disabled"
 	HandedBack         Reason = "cluster.handed_back"
+	EventsSlow         Reason = "events.too_slow"
 	Internal           Reason = "internal"
 )
 
@@ -110,6 +111,7 @@ var table = map[Reason]Codes{
 	OffsetsTimeout:     {codes.Unavailable, 503},
 	TopicsDisabled:     {codes.PermissionDenied, 403},
 	HandedBack:         {codes.FailedPrecondition, 409},
+	EventsSlow:         {codes.ResourceExhausted, 503},
 	Internal:           {codes.Internal, 500},
 }
 

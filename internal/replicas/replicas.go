@@ -6,12 +6,15 @@ import (
 	"net"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
 )
 
 // Policy says which replica a call goes to.
@@ -65,6 +68,20 @@ func Dial(addresses []string, policy Policy, creds credentials.TransportCredenti
 		return nil, fmt.Errorf("control plane at %q: %w", addresses, err)
 	}
 	return c, nil
+}
+
+// Lost says whether a call failed since its replica is away: another may answer. An UNAVAILABLE with a reason is an answer.
+func Lost(err error) bool {
+	s := status.Convert(err)
+	if s.Code() != codes.Unavailable {
+		return false
+	}
+	for _, d := range s.Details() {
+		if _, ok := d.(*errdetails.ErrorInfo); ok {
+			return false
+		}
+	}
+	return true
 }
 
 func host(address string) string {

@@ -39,7 +39,7 @@ type client struct {
 // Commands returns the command groups, to be added to the root command.
 func Commands(c clock.Clock) []*cobra.Command {
 	o := &options{clock: c}
-	groups := []*cobra.Command{connectors(o), tasks(o), executors(o), units(o), assignments(o), plugins(o)}
+	groups := []*cobra.Command{connectors(o), tasks(o), executors(o), units(o), assignments(o), plugins(o), eventsCommand(o)}
 	for _, g := range groups {
 		f := g.PersistentFlags()
 		f.StringVar(&o.server, "server", "127.0.0.1:8082", "gRPC address of the control plane, host:port")

@@ -35,7 +35,7 @@ func txnAllOrNothing(t *testing.T, e *env) {
 func watchOrder(t *testing.T, e *env) {
 	from, err := e.b.Revision(t.Context())
 	e.must(err)
-	w := e.b.Watch(t.Context(), key(e, ""), from)
+	w := e.b.Watch(t.Context(), key(e, ""), from, false)
 	want := []string{"+a", "+b", "-a", "+a"}
 	for _, s := range want {
 		_, _, err := e.b.Txn(t.Context(), nil, []store.Op{{Key: key(e, s[1:]), Value: []byte("v"), Delete: s[0] == '-'}})

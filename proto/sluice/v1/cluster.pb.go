@@ -1191,7 +1191,7 @@ var File_sluice_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x17sluice/v1/cluster.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\"\x16\n" +
+	"\x17sluice/v1/cluster.proto\x12\tsluice.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x16sluice/v1/common.proto\x1a\x16sluice/v1/events.proto\"\x16\n" +
 	"\x14GetServerInfoRequest\"\x9a\x01\n" +
 	"\x15GetServerInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
@@ -1258,12 +1258,14 @@ const file_sluice_v1_cluster_proto_rawDesc = "" +
 	"\bmirrored\x18\a \x01(\bR\bmirrored\x12\x12\n" +
 	"\x04done\x18\b \x01(\bR\x04done\"\x14\n" +
 	"\x12EndHandBackRequest\"\x15\n" +
-	"\x13EndHandBackResponse2\xba\b\n" +
+	"\x13EndHandBackResponse2\x9e\t\n" +
 	"\x0eClusterService\x12]\n" +
 	"\rGetServerInfo\x12\x1f.sluice.v1.GetServerInfoRequest\x1a .sluice.v1.GetServerInfoResponse\"\t\x82\xd3\xe4\x93\x02\x03\x12\x01/\x12W\n" +
 	"\tGetHealth\x12\x1b.sluice.v1.GetHealthRequest\x1a\x1c.sluice.v1.GetHealthResponse\"\x0f\x82\xd3\xe4\x93\x02\t\x12\a/health\x12i\n" +
 	"\rListExecutors\x12\x1f.sluice.v1.ListExecutorsRequest\x1a .sluice.v1.ListExecutorsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/executors\x12q\n" +
-	"\x0fListAssignments\x12!.sluice.v1.ListAssignmentsRequest\x1a\".sluice.v1.ListAssignmentsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/assignments\x12\x81\x01\n" +
+	"\x0fListAssignments\x12!.sluice.v1.ListAssignmentsRequest\x1a\".sluice.v1.ListAssignmentsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/assignments\x12b\n" +
+	"\vWatchEvents\x12\x1d.sluice.v1.WatchEventsRequest\x1a\x1e.sluice.v1.WatchEventsResponse\"\x12\x82\xd3\xe4\x93\x02\f\x12\n" +
+	"/v1/events0\x01\x12\x81\x01\n" +
 	"\x0eCordonExecutor\x12 .sluice.v1.CordonExecutorRequest\x1a!.sluice.v1.CordonExecutorResponse\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/executors/{executor}/cordon\x12}\n" +
 	"\rDrainExecutor\x12\x1f.sluice.v1.DrainExecutorRequest\x1a .sluice.v1.DrainExecutorResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/executors/{executor}/drain\x12f\n" +
 	"\n" +
@@ -1311,6 +1313,8 @@ var file_sluice_v1_cluster_proto_goTypes = []any{
 	nil,                             // 22: sluice.v1.Executor.LabelsEntry
 	(*Epoch)(nil),                   // 23: sluice.v1.Epoch
 	(UnitClass)(0),                  // 24: sluice.v1.UnitClass
+	(*WatchEventsRequest)(nil),      // 25: sluice.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),     // 26: sluice.v1.WatchEventsResponse
 }
 var file_sluice_v1_cluster_proto_depIdxs = []int32{
 	6,  // 0: sluice.v1.ListExecutorsResponse.executors:type_name -> sluice.v1.Executor
@@ -1322,24 +1326,26 @@ var file_sluice_v1_cluster_proto_depIdxs = []int32{
 	2,  // 6: sluice.v1.ClusterService.GetHealth:input_type -> sluice.v1.GetHealthRequest
 	4,  // 7: sluice.v1.ClusterService.ListExecutors:input_type -> sluice.v1.ListExecutorsRequest
 	13, // 8: sluice.v1.ClusterService.ListAssignments:input_type -> sluice.v1.ListAssignmentsRequest
-	7,  // 9: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
-	9,  // 10: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
-	11, // 11: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
-	16, // 12: sluice.v1.ClusterService.HandBack:input_type -> sluice.v1.HandBackRequest
-	18, // 13: sluice.v1.ClusterService.GetHandBack:input_type -> sluice.v1.GetHandBackRequest
-	20, // 14: sluice.v1.ClusterService.EndHandBack:input_type -> sluice.v1.EndHandBackRequest
-	1,  // 15: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
-	3,  // 16: sluice.v1.ClusterService.GetHealth:output_type -> sluice.v1.GetHealthResponse
-	5,  // 17: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
-	14, // 18: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
-	8,  // 19: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
-	10, // 20: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
-	12, // 21: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
-	17, // 22: sluice.v1.ClusterService.HandBack:output_type -> sluice.v1.HandBackResponse
-	19, // 23: sluice.v1.ClusterService.GetHandBack:output_type -> sluice.v1.GetHandBackResponse
-	21, // 24: sluice.v1.ClusterService.EndHandBack:output_type -> sluice.v1.EndHandBackResponse
-	15, // [15:25] is the sub-list for method output_type
-	5,  // [5:15] is the sub-list for method input_type
+	25, // 9: sluice.v1.ClusterService.WatchEvents:input_type -> sluice.v1.WatchEventsRequest
+	7,  // 10: sluice.v1.ClusterService.CordonExecutor:input_type -> sluice.v1.CordonExecutorRequest
+	9,  // 11: sluice.v1.ClusterService.DrainExecutor:input_type -> sluice.v1.DrainExecutorRequest
+	11, // 12: sluice.v1.ClusterService.ForgetUnit:input_type -> sluice.v1.ForgetUnitRequest
+	16, // 13: sluice.v1.ClusterService.HandBack:input_type -> sluice.v1.HandBackRequest
+	18, // 14: sluice.v1.ClusterService.GetHandBack:input_type -> sluice.v1.GetHandBackRequest
+	20, // 15: sluice.v1.ClusterService.EndHandBack:input_type -> sluice.v1.EndHandBackRequest
+	1,  // 16: sluice.v1.ClusterService.GetServerInfo:output_type -> sluice.v1.GetServerInfoResponse
+	3,  // 17: sluice.v1.ClusterService.GetHealth:output_type -> sluice.v1.GetHealthResponse
+	5,  // 18: sluice.v1.ClusterService.ListExecutors:output_type -> sluice.v1.ListExecutorsResponse
+	14, // 19: sluice.v1.ClusterService.ListAssignments:output_type -> sluice.v1.ListAssignmentsResponse
+	26, // 20: sluice.v1.ClusterService.WatchEvents:output_type -> sluice.v1.WatchEventsResponse
+	8,  // 21: sluice.v1.ClusterService.CordonExecutor:output_type -> sluice.v1.CordonExecutorResponse
+	10, // 22: sluice.v1.ClusterService.DrainExecutor:output_type -> sluice.v1.DrainExecutorResponse
+	12, // 23: sluice.v1.ClusterService.ForgetUnit:output_type -> sluice.v1.ForgetUnitResponse
+	17, // 24: sluice.v1.ClusterService.HandBack:output_type -> sluice.v1.HandBackResponse
+	19, // 25: sluice.v1.ClusterService.GetHandBack:output_type -> sluice.v1.GetHandBackResponse
+	21, // 26: sluice.v1.ClusterService.EndHandBack:output_type -> sluice.v1.EndHandBackResponse
+	16, // [16:27] is the sub-list for method output_type
+	5,  // [5:16] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -1351,6 +1357,7 @@ func file_sluice_v1_cluster_proto_init() {
 		return
 	}
 	file_sluice_v1_common_proto_init()
+	file_sluice_v1_events_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

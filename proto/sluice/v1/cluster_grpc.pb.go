@@ -23,6 +23,7 @@ const (
 	ClusterService_GetHealth_FullMethodName       = "/sluice.v1.ClusterService/GetHealth"
 	ClusterService_ListExecutors_FullMethodName   = "/sluice.v1.ClusterService/ListExecutors"
 	ClusterService_ListAssignments_FullMethodName = "/sluice.v1.ClusterService/ListAssignments"
+	ClusterService_WatchEvents_FullMethodName     = "/sluice.v1.ClusterService/WatchEvents"
 	ClusterService_CordonExecutor_FullMethodName  = "/sluice.v1.ClusterService/CordonExecutor"
 	ClusterService_DrainExecutor_FullMethodName   = "/sluice.v1.ClusterService/DrainExecutor"
 	ClusterService_ForgetUnit_FullMethodName      = "/sluice.v1.ClusterService/ForgetUnit"
@@ -45,6 +46,10 @@ type ClusterServiceClient interface {
 	ListExecutors(ctx context.Context, in *ListExecutorsRequest, opts ...grpc.CallOption) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
 	ListAssignments(ctx context.Context, in *ListAssignmentsRequest, opts ...grpc.CallOption) (*ListAssignmentsResponse, error)
+	// Sends what changes, in the order of the store's revisions, until the caller ends it; over REST as server-sent events
+	// (text/event-stream). Any replica serves it. Ends without an error where the replica stops: opened anew with the last
+	// id it goes on without a gap and without a repetition. RESOURCE_EXHAUSTED where the caller reads too slowly.
+	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
 	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
 	// session. NOT_FOUND where no live session is of that executor.
 	CordonExecutor(ctx context.Context, in *CordonExecutorRequest, opts ...grpc.CallOption) (*CordonExecutorResponse, error)
@@ -110,6 +115,25 @@ func (c *clusterServiceClient) ListAssignments(ctx context.Context, in *ListAssi
 	}
 	return out, nil
 }
+
+func (c *clusterServiceClient) WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ClusterService_ServiceDesc.Streams[0], ClusterService_WatchEvents_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchEventsRequest, WatchEventsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ClusterService_WatchEventsClient = grpc.ServerStreamingClient[WatchEventsResponse]
 
 func (c *clusterServiceClient) CordonExecutor(ctx context.Context, in *CordonExecutorRequest, opts ...grpc.CallOption) (*CordonExecutorResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -185,6 +209,10 @@ type ClusterServiceServer interface {
 	ListExecutors(context.Context, *ListExecutorsRequest) (*ListExecutorsResponse, error)
 	// Lists who holds which unit, and what is lapsed.
 	ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error)
+	// Sends what changes, in the order of the store's revisions, until the caller ends it; over REST as server-sent events
+	// (text/event-stream). Any replica serves it. Ends without an error where the replica stops: opened anew with the last
+	// id it goes on without a gap and without a repetition. RESOURCE_EXHAUSTED where the caller reads too slowly.
+	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
 	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
 	// session. NOT_FOUND where no live session is of that executor.
 	CordonExecutor(context.Context, *CordonExecutorRequest) (*CordonExecutorResponse, error)
@@ -221,6 +249,9 @@ func (UnimplementedClusterServiceServer) ListExecutors(context.Context, *ListExe
 }
 func (UnimplementedClusterServiceServer) ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAssignments not implemented")
+}
+func (UnimplementedClusterServiceServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
 }
 func (UnimplementedClusterServiceServer) CordonExecutor(context.Context, *CordonExecutorRequest) (*CordonExecutorResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CordonExecutor not implemented")
@@ -331,6 +362,17 @@ func _ClusterService_ListAssignments_Handler(srv interface{}, ctx context.Contex
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _ClusterService_WatchEvents_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchEventsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ClusterServiceServer).WatchEvents(m, &grpc.GenericServerStream[WatchEventsRequest, WatchEventsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ClusterService_WatchEventsServer = grpc.ServerStreamingServer[WatchEventsResponse]
 
 func _ClusterService_CordonExecutor_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CordonExecutorRequest)
@@ -488,6 +530,12 @@ var ClusterService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ClusterService_EndHandBack_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchEvents",
+			Handler:       _ClusterService_WatchEvents_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "sluice/v1/cluster.proto",
 }

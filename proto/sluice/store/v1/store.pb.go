@@ -677,8 +677,10 @@ type Assignment struct {
 	SuccessorSinceMs int64 `protobuf:"varint,13,opt,name=successor_since_ms,json=successorSinceMs,proto3" json:"successor_since_ms,omitempty"`
 	// Whether the successor says that it is ready.
 	SuccessorReady bool `protobuf:"varint,14,opt,name=successor_ready,json=successorReady,proto3" json:"successor_ready,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The executor that ran the unit before, where it is another; for events.
+	MovedFrom     string `protobuf:"bytes,15,opt,name=moved_from,json=movedFrom,proto3" json:"moved_from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Assignment) Reset() {
@@ -807,6 +809,13 @@ func (x *Assignment) GetSuccessorReady() bool {
 		return x.SuccessorReady
 	}
 	return false
+}
+
+func (x *Assignment) GetMovedFrom() string {
+	if x != nil {
+		return x.MovedFrom
+	}
+	return ""
 }
 
 // lapsed/<unit>.
@@ -1315,7 +1324,9 @@ type Replica struct {
 	// Where its peers reach it, host:port.
 	Address string `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
 	// Sluice's version.
-	Version       string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The create revision of the election's key with which it led last; 0 where it has not led.
+	Term          int64 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1362,6 +1373,13 @@ func (x *Replica) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *Replica) GetTerm() int64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
 }
 
 // loglevels: the levels of loggers that were set for all processes or for an executor, oldest first, less what a later one
@@ -1685,7 +1703,7 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"forget_all\x18\x04 \x01(\bR\tforgetAll\x124\n" +
 	"\aoffsets\x18\x05 \x03(\v2\x1a.sluice.v1.PartitionOffsetR\aoffsets\x120\n" +
 	"\x06result\x18\x06 \x01(\v2\x18.sluice.v1.OffsetsResultR\x06result\x12\x18\n" +
-	"\astarted\x18\a \x01(\bR\astarted\"\xee\x03\n" +
+	"\astarted\x18\a \x01(\bR\astarted\"\x8d\x04\n" +
 	"\n" +
 	"Assignment\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x18\n" +
@@ -1703,7 +1721,9 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"granted_ms\x18\v \x01(\x03R\tgrantedMs\x12\x12\n" +
 	"\x04pool\x18\f \x01(\tR\x04pool\x12,\n" +
 	"\x12successor_since_ms\x18\r \x01(\x03R\x10successorSinceMs\x12'\n" +
-	"\x0fsuccessor_ready\x18\x0e \x01(\bR\x0esuccessorReady\"\xb4\x02\n" +
+	"\x0fsuccessor_ready\x18\x0e \x01(\bR\x0esuccessorReady\x12\x1d\n" +
+	"\n" +
+	"moved_from\x18\x0f \x01(\tR\tmovedFrom\"\xb4\x02\n" +
 	"\x06Lapsed\x12&\n" +
 	"\x05epoch\x18\x01 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x19\n" +
@@ -1748,10 +1768,11 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\arestart\x18\x06 \x01(\x04R\arestart\x12+\n" +
 	"\x11config_generation\x18\a \x01(\x03R\x10configGeneration\"8\n" +
 	"\vPluginEntry\x12)\n" +
-	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"=\n" +
+	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"Q\n" +
 	"\aReplica\x12\x18\n" +
 	"\aaddress\x18\x01 \x01(\tR\aaddress\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\tR\aversion\"\xb4\x01\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x03R\x04term\"\xb4\x01\n" +
 	"\tLogLevels\x12>\n" +
 	"\bsettings\x18\x01 \x03(\v2\".sluice.store.v1.LogLevels.SettingR\bsettings\x1ag\n" +
 	"\aSetting\x12\x12\n" +
