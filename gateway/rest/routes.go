@@ -16,8 +16,9 @@ import (
 type route struct {
 	method   string
 	segments []string
-	rpc      protoreflect.MethodDescriptor // nil for one of ownRoutes
-	body     string                        // the field of the request that the body is; * for all of it
+	// rpc is nil for one of ownRoutes. bodyField is the field of its request that the body is, * for all of it.
+	rpc       protoreflect.MethodDescriptor
+	bodyField string
 }
 
 func (r route) path() string { return "/" + strings.Join(r.segments, "/") }
@@ -37,7 +38,7 @@ var routes = func() []route {
 				}
 				for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
 					one := routeOf(r)
-					one.rpc, one.body = methods.Get(j), r.GetBody()
+					one.rpc, one.bodyField = methods.Get(j), r.GetBody()
 					out = append(out, one)
 				}
 			}
