@@ -202,9 +202,6 @@ func knownQuery(q url.Values) url.Values {
 	return out
 }
 
-// queryKeys are those parameters, and whether all of their values count.
-var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}
-
 func acceptsJSON(accept []string) bool {
 	if len(accept) == 0 {
 		return true

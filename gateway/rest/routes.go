@@ -102,3 +102,6 @@ func (r route) matches(segments []string) bool {
 	}
 	return true
 }
+
+// queryKeys are the parameters that any route takes, and whether all of their values count.
+var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}
