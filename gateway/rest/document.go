@@ -42,6 +42,12 @@ func Document(protos *descriptorpb.FileDescriptorSet) (*openapi.Document, error)
 			return nil, err
 		}
 	}
+	for _, s := range schemas.Named {
+		s.Description, _ = inHTTP("", s.Description)
+		for _, p := range s.Properties {
+			p.Schema.Description, _ = inHTTP("", p.Schema.Description)
+		}
+	}
 	return d.out, nil
 }
 
@@ -125,7 +131,7 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 		if schema.Type == "string" {
 			schema = pathText
 		}
-		op.Parameters = append(op.Parameters, openapi.Parameter{Name: name, In: "path", Required: true, Description: d.schemas.Comment(f.FullName()), Schema: schema})
+		op.Parameters = append(op.Parameters, openapi.Parameter{Name: name, In: "path", Required: true, Description: d.comment(f), Schema: schema})
 	}
 	for i := range in.Fields().Len() {
 		f := in.Fields().Get(i)
@@ -141,7 +147,7 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 		if list {
 			schema = &openapi.Schema{Type: "array", Items: schema}
 		}
-		op.Parameters = append(op.Parameters, openapi.Parameter{Name: f.JSONName(), In: "query", Description: d.schemas.Comment(f.FullName()), Schema: schema})
+		op.Parameters = append(op.Parameters, openapi.Parameter{Name: f.JSONName(), In: "query", Description: d.comment(f), Schema: schema})
 	}
 	if in.FullName() == fullName(&sluicev1.CreateConnectorRequest{}) {
 		op.Parameters = append(op.Parameters, openapi.Parameter{Name: "Idempotency-Key", In: "header", Schema: openapi.Text(""),
@@ -150,6 +156,11 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 	var err error
 	op.Body, err = d.body(r)
 	return err
+}
+
+func (d *describer) comment(f protoreflect.FieldDescriptor) string {
+	text, _ := inHTTP("", d.schemas.Comment(f.FullName()))
+	return text
 }
 
 // body describes what decodeBody reads.
