@@ -10,6 +10,7 @@ COMMIT    := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS   := -X github.com/sluice-project/sluice/internal/version.Version=$(VERSION) -X github.com/sluice-project/sluice/internal/version.commit=$(COMMIT)
 GO        ?= go
 K8S_VALIDATE := $(CURDIR)/.cache/kubernetes-validate-1.37.0
+SCHEMATHESIS := $(CURDIR)/.cache/schemathesis-4.32.5
 
 .PHONY: help
 help: ## Print this help.
@@ -35,8 +36,8 @@ integration: guards ## On a real Kafka and etcd: the main job, and separate proc
 	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster
 
 .PHONY: compat
-compat: ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back. Needs a JDK and Maven.
-	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
+compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back. And Schemathesis against the OpenAPI document. Needs a JDK, Maven and Python 3 with venv.
+	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
 
 .PHONY: chaos
 chaos: ## The story of processes that are killed, longer and in any order. KILLS=200 SEED=n.
@@ -103,6 +104,10 @@ $(TOOLS)/kustomize:
 $(K8S_VALIDATE)/bin/kubernetes-validate:
 	python3 -m venv $(K8S_VALIDATE)
 	$(K8S_VALIDATE)/bin/pip install --quiet kubernetes-validate==1.37.0
+
+$(SCHEMATHESIS)/bin/schemathesis:
+	python3 -m venv $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/pip install --quiet schemathesis==4.32.5
 
 $(TOOLS)/grpcurl:
 	@mkdir -p $(TOOLS)

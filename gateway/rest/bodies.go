@@ -15,21 +15,27 @@ var (
 	// scalarBody is a value of a config: what is no string counts as its text.
 	scalarBody = &openapi.Schema{AnyOf: []*openapi.Schema{{Type: "string", Nullable: true}, {Type: "number"}, {Type: "boolean"}}}
 
-	configBody = &openapi.Schema{Type: "object", Description: "A config, flat. Numbers and booleans count as their text.", Additional: scalarBody}
+	configBody = &openapi.Schema{Type: "object", Description: "A config, flat. Numbers and booleans count as their text.", Additional: scalarBody, Example: exampleConfig}
 
-	createBody = &openapi.Schema{Type: "object", Required: []string{"name", "config"}, Closed: true, Properties: openapi.Properties{
-		{Name: "name", Schema: &openapi.Schema{Type: "string", MinLength: 1, Description: "The name, trimmed. Not empty, without control characters."}},
-		{Name: "config", Schema: openapi.Ref("Config")},
-		{Name: "initial_state", Schema: &openapi.Schema{Type: "string", Nullable: true, Enum: []string{"RUNNING", "PAUSED", "STOPPED"}, Description: "The first target state, in any case; RUNNING where there is none."}},
-	}}
+	// exampleConfig is a connector that runs anywhere, and ends by itself.
+	exampleConfig = map[string]string{"connector.class": "Datagen", "topic": "numbers", "max.records": "1000", "tasks.max": "2"}
 
-	offsetsRequest = &openapi.Schema{Type: "object", Required: []string{"offsets"}, Closed: true, Properties: openapi.Properties{
-		{Name: "offsets", Schema: &openapi.Schema{Type: "array", MinItems: 1, Description: "What is altered. Of equal partitions the last counts.",
-			Items: &openapi.Schema{Type: "object", Closed: true, Properties: openapi.Properties{
-				{Name: "partition", Schema: &openapi.Schema{Type: "object", Nullable: true, Description: "A sink's has kafka_topic and kafka_partition."}},
-				{Name: "offset", Schema: &openapi.Schema{Type: "object", Nullable: true, Description: "A sink's has kafka_offset; null forgets the partition's offset."}},
-			}}}},
-	}}
+	createBody = &openapi.Schema{Type: "object", Required: []string{"name", "config"}, Closed: true,
+		Example: map[string]any{"name": "numbers", "config": exampleConfig, "initial_state": "PAUSED"}, Properties: openapi.Properties{
+			{Name: "name", Schema: &openapi.Schema{Description: "The name, trimmed. Not empty, without control characters.",
+				AnyOf: []*openapi.Schema{{Type: "string", MinLength: 1}, {Type: "number"}, {Type: "boolean"}}}},
+			{Name: "config", Schema: openapi.Ref("Config")},
+			{Name: "initial_state", Schema: &openapi.Schema{Type: "string", Nullable: true, Enum: []string{"RUNNING", "PAUSED", "STOPPED"}, Description: "The first target state, in any case; RUNNING where there is none."}},
+		}}
+
+	offsetsRequest = &openapi.Schema{Type: "object", Required: []string{"offsets"}, Closed: true,
+		Example: map[string]any{"offsets": []any{map[string]any{"partition": map[string]any{"task": 0}, "offset": map[string]any{"sequence": 10}}}}, Properties: openapi.Properties{
+			{Name: "offsets", Schema: &openapi.Schema{Type: "array", MinItems: 1, Description: "What is altered. Of equal partitions the last counts.",
+				Items: &openapi.Schema{Type: "object", Closed: true, Properties: openapi.Properties{
+					{Name: "partition", Schema: &openapi.Schema{Type: "object", Nullable: true, Description: "A sink's has kafka_topic and kafka_partition."}},
+					{Name: "offset", Schema: &openapi.Schema{Type: "object", Nullable: true, Description: "A sink's has kafka_offset; null forgets the partition's offset."}},
+				}}}},
+		}}
 
 	levelBody = &openapi.Schema{Type: "object", Required: []string{"level"}, Additional: scalarBody, Properties: openapi.Properties{
 		{Name: "level", Schema: &openapi.Schema{Type: "string", Enum: []string{"OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"}, Description: "In any case."}},

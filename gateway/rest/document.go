@@ -42,6 +42,12 @@ func Document(protos *descriptorpb.FileDescriptorSet) (*openapi.Document, error)
 			return nil, err
 		}
 	}
+	for _, s := range schemas.Named {
+		s.Description, _ = inHTTP("", s.Description)
+		for _, p := range s.Properties {
+			p.Schema.Description, _ = inHTTP("", p.Schema.Description)
+		}
+	}
 	return d.out, nil
 }
 
@@ -110,7 +116,7 @@ func (d *describer) rpc(r route, op *openapi.Operation) error {
 // request describes the parameters and the body.
 func (d *describer) request(r route, op *openapi.Operation) error {
 	in := r.rpc.Input()
-	taken := map[protoreflect.Name]bool{protoreflect.Name(r.body): true}
+	taken := map[protoreflect.Name]bool{protoreflect.Name(r.bodyField): true}
 	for _, s := range r.segments {
 		name, ok := variable(s)
 		if !ok {
@@ -125,7 +131,7 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 		if schema.Type == "string" {
 			schema = pathText
 		}
-		op.Parameters = append(op.Parameters, openapi.Parameter{Name: name, In: "path", Required: true, Description: d.schemas.Comment(f.FullName()), Schema: schema})
+		op.Parameters = append(op.Parameters, openapi.Parameter{Name: name, In: "path", Required: true, Description: d.comment(f), Schema: schema})
 	}
 	for i := range in.Fields().Len() {
 		f := in.Fields().Get(i)
@@ -134,14 +140,14 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 				Description: "ETags of which the present config must have one, or * for any."})
 		}
 		list, known := queryKeys[f.JSONName()]
-		if taken[f.Name()] || r.body == "*" || !known {
+		if taken[f.Name()] || r.bodyField == "*" || !known && !r.rpc.IsStreamingServer() { // a stream reads its own
 			continue
 		}
 		schema := d.schemas.Value(f)
 		if list {
 			schema = &openapi.Schema{Type: "array", Items: schema}
 		}
-		op.Parameters = append(op.Parameters, openapi.Parameter{Name: f.JSONName(), In: "query", Description: d.schemas.Comment(f.FullName()), Schema: schema})
+		op.Parameters = append(op.Parameters, openapi.Parameter{Name: f.JSONName(), In: "query", Description: d.comment(f), Schema: schema})
 	}
 	if in.FullName() == fullName(&sluicev1.CreateConnectorRequest{}) {
 		op.Parameters = append(op.Parameters, openapi.Parameter{Name: "Idempotency-Key", In: "header", Schema: openapi.Text(""),
@@ -152,27 +158,32 @@ func (d *describer) request(r route, op *openapi.Operation) error {
 	return err
 }
 
+func (d *describer) comment(f protoreflect.FieldDescriptor) string {
+	text, _ := inHTTP("", d.schemas.Comment(f.FullName()))
+	return text
+}
+
 // body describes what decodeBody reads.
 func (d *describer) body(r route) (*openapi.Body, error) {
 	in := r.rpc.Input()
 	switch {
-	case r.body == "":
+	case r.bodyField == "":
 		return nil, nil
 	case in.FullName() == fullName(&sluicev1.CreateConnectorRequest{}):
 		return jsonBody(d.named("CreateConnector", createBody), true), nil
 	case in.FullName() == fullName(&sluicev1.AlterConnectorOffsetsRequest{}):
 		return jsonBody(d.named("AlterOffsets", offsetsRequest), true), nil
-	case r.body == "*":
-		return jsonBody(d.schemas.MessageBody(in), false), nil
+	case r.bodyField == "*":
+		return jsonBody(d.schemas.Body(in), false), nil
 	}
-	f := in.Fields().ByName(protoreflect.Name(r.body))
+	f := in.Fields().ByName(protoreflect.Name(r.bodyField))
 	switch {
 	case f != nil && f.Message() != nil && f.Message().FullName() == fullName(&sluicev1.Config{}):
 		return jsonBody(d.named("Config", configBody), true), nil
 	case f != nil && f.Kind() == protoreflect.StringKind:
 		return jsonBody(d.named("Level", levelBody), true), nil
 	}
-	return nil, fmt.Errorf("decodeBody reads no field %s of %s (bug)", r.body, in.FullName())
+	return nil, fmt.Errorf("decodeBody reads no field %s of %s (bug)", r.bodyField, in.FullName())
 }
 
 func (d *describer) named(name string, s *openapi.Schema) *openapi.Schema {
@@ -183,8 +194,7 @@ func (d *describer) named(name string, s *openapi.Schema) *openapi.Schema {
 // answers has the code that answers do so, with samples.
 func (d *describer) answers(r route, op *openapi.Operation) error {
 	if r.rpc.IsStreamingServer() {
-		op.Responses["200"] = openapi.Response{Description: http.StatusText(http.StatusOK), Content: map[string]openapi.Media{"text/event-stream": {Schema: openapi.Text("")}}}
-		return nil
+		return d.stream(r, op)
 	}
 	of, err := samplesOf(r.rpc.Output())
 	if err != nil {
@@ -204,7 +214,7 @@ func (d *describer) answers(r route, op *openapi.Operation) error {
 		case known:
 			one = d.schemas.Of(reflect.TypeOf(shape))
 		default:
-			one = d.schemas.Message(r.rpc.Output())
+			one = d.schemas.Answer(r.rpc.Output())
 		}
 		bodies[w.code] = append(bodies[w.code], one)
 		headers[w.code] = map[string]openapi.Header{}
@@ -231,6 +241,22 @@ func (d *describer) answers(r route, op *openapi.Operation) error {
 	return nil
 }
 
+// stream describes server-sent events. The data of each is what the answer has beside its id.
+func (d *describer) stream(r route, op *openapi.Operation) error {
+	about := http.StatusText(http.StatusOK)
+	for i := range r.rpc.Output().Fields().Len() {
+		if m := r.rpc.Output().Fields().Get(i).Message(); m != nil {
+			d.schemas.Sparse(m)
+			about += ": the data of an event is " + string(m.Name()) + ", without the members that hold nothing"
+		}
+	}
+	op.Responses["200"] = openapi.Response{Description: about, Content: map[string]openapi.Media{mediaEvents: {Schema: openapi.Text("")}}}
+	op.Parameters = append(op.Parameters, openapi.Parameter{Name: "Last-Event-ID", In: "header", Schema: openapi.Text(""),
+		Description: "The id of the last event that was seen: the stream goes on after it."})
+	return nil
+}
+
+
 func (d *describer) answer(op *openapi.Operation, code int, schema *openapi.Schema) {
 	out := openapi.Response{Description: http.StatusText(code)}
 	if schema != nil {
@@ -241,13 +267,9 @@ func (d *describer) answer(op *openapi.Operation, code int, schema *openapi.Sche
 
 // refusals are the errors: those of the comment, and those of the container and of any rpc.
 func (d *describer) refusals(r route, op *openapi.Operation, codes []int) {
-	codes = append(slices.Clone(codes), http.StatusNotAcceptable)
-	read := slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.method)
-	if read {
+	codes = append(slices.Clone(codes), http.StatusBadRequest, http.StatusNotAcceptable)
+	if slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch}, r.method) {
 		codes = append(codes, http.StatusUnsupportedMediaType)
-	}
-	if read || strings.Contains(r.path(), "{") {
-		codes = append(codes, http.StatusBadRequest)
 	}
 	if r.rpc != nil {
 		codes = append(codes, http.StatusInternalServerError, http.StatusServiceUnavailable)
@@ -263,7 +285,7 @@ func (d *describer) refusals(r route, op *openapi.Operation, codes []int) {
 	}
 	for _, code := range codes {
 		schema := errorSchema
-		if code == http.StatusBadRequest && read {
+		if code == http.StatusBadRequest {
 			schema = &openapi.Schema{AnyOf: []*openapi.Schema{errorSchema, d.named("BadRequest", badRequestBody)}}
 		}
 		d.answer(op, code, schema)

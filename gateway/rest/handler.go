@@ -183,9 +183,6 @@ func knownQuery(raw string) url.Values {
 	return out
 }
 
-// queryKeys are those parameters, and whether all of their values count.
-var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}
-
 func decoded(s string) string {
 	if plain, err := url.QueryUnescape(s); err == nil {
 		return plain

@@ -85,7 +85,7 @@ func refusedBody(w http.ResponseWriter, r *http.Request, at route) bool {
 	case at.anyType:
 		return false
 	case !declared:
-		if at.body == "" || r.ContentLength == 0 || at.own {
+		if at.bodyField == "" || r.ContentLength == 0 || at.own {
 			return false
 		}
 	default:
@@ -94,7 +94,7 @@ func refusedBody(w http.ResponseWriter, r *http.Request, at route) bool {
 			containerError(w, http.StatusUnsupportedMediaType)
 			return true
 		}
-		if media == mediaJSON || at.body == "" {
+		if media == mediaJSON || at.bodyField == "" {
 			return false
 		}
 	}

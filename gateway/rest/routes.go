@@ -16,8 +16,9 @@ import (
 type route struct {
 	method   string
 	segments []string
-	rpc      protoreflect.MethodDescriptor // nil for one of ownRoutes
-	body     string                        // the field of the request that the body is; * for all of it
+	// rpc is nil for one of ownRoutes. bodyField is the field of its request that the body is, * for all of it.
+	rpc       protoreflect.MethodDescriptor
+	bodyField string
 	// anyType says that a body may be of any type, and that nobody looks; own that the route is Sluice's.
 	anyType, own bool
 }
@@ -39,7 +40,7 @@ var routes = func() []route {
 				}
 				for _, r := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
 					one := routeOf(r)
-					one.rpc, one.body = methods.Get(j), r.GetBody()
+					one.rpc, one.bodyField = methods.Get(j), r.GetBody()
 					out = append(out, one)
 				}
 			}
@@ -113,3 +114,6 @@ func (r route) matches(segments []string) bool {
 	}
 	return true
 }
+
+// queryKeys are the parameters that any route takes, and whether all of their values count.
+var queryKeys = map[string]bool{"connectorsOnly": false, "includeTasks": false, "onlyFailed": false, "version": false, "scope": false, "connector": false, "expand": true}

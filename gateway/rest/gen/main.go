@@ -41,7 +41,11 @@ func generate(protos io.Reader, dir string) error {
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{"gateway/rest/openapi.json": document, "docs/rest.md": []byte(reference(d))} {
+	words, err := reference(d)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{"gateway/rest/openapi.json": document, "docs/rest.md": []byte(words)} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err

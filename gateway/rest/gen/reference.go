@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,7 @@ Kafka Connect's at the root, Sluice's own under ` + "`/v1/`" + `. The gateway se
 `
 
 // reference is the document as Markdown.
-func reference(d *openapi.Document) string {
+func reference(d *openapi.Document) (string, error) {
 	var b strings.Builder
 	b.WriteString(head)
 	paths := slices.Sorted(maps.Keys(d.Paths))
@@ -48,6 +49,13 @@ func reference(d *openapi.Document) string {
 		fmt.Fprintf(&b, "\n### %s\n\n", name)
 		if s.Description != "" {
 			fmt.Fprintf(&b, "%s\n\n", escape(s.Description))
+		}
+		if s.Example != nil {
+			example, err := json.Marshal(s.Example)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(&b, "Such as `%s`.\n\n", example)
 		}
 		if len(s.Properties) == 0 {
 			fmt.Fprintf(&b, "It is %s.\n", kind(s))
@@ -70,7 +78,7 @@ func reference(d *openapi.Document) string {
 	for _, r := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Fprintf(&b, "| `%s` | %s | %d |\n", r, reasons[r].GRPC, reasons[r].HTTP)
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 func operation(b *strings.Builder, title string, op *openapi.Operation) {
@@ -99,7 +107,7 @@ func operation(b *strings.Builder, title string, op *openapi.Operation) {
 		for media, m := range r.Content {
 			what = kind(m.Schema)
 			if media != "application/json" {
-				what = "`" + media + "`"
+				what = "`" + media + "`" + strings.TrimPrefix(r.Description, "OK")
 			}
 		}
 		if names := slices.Sorted(maps.Keys(r.Headers)); len(names) > 0 {

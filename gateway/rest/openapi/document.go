@@ -100,6 +100,7 @@ type Schema struct {
 	Closed     bool      `json:"-"`
 	AnyOf      []*Schema `json:"anyOf,omitempty"`
 	AllOf      []*Schema `json:"allOf,omitempty"`
+	Example    any       `json:"example,omitempty"`
 }
 
 // MarshalJSON writes Additional and Closed as the one member that they are.

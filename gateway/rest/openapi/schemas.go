@@ -148,53 +148,65 @@ func described(s *Schema, text string) *Schema {
 	return &out
 }
 
-// MessageBody is the schema of a message that is read: any member may be left out, and none is taken that is not there.
-func (s *Schemas) MessageBody(d protoreflect.MessageDescriptor) *Schema { return s.message(d, true) }
+// use is what becomes of a message.
+type use uint8
 
-// Message is the schema of a message as proto JSON, with the members that hold nothing.
-func (s *Schemas) Message(d protoreflect.MessageDescriptor) *Schema { return s.message(d, false) }
+const (
+	whole  use = iota // written with the members that hold nothing
+	sparse            // written without them
+	read              // any member may be left out, and none is taken that is not there
+)
 
-func (s *Schemas) message(d protoreflect.MessageDescriptor, read bool) *Schema {
+// Body is the schema of a message that is read as proto JSON.
+func (s *Schemas) Body(d protoreflect.MessageDescriptor) *Schema { return s.message(d, read) }
+
+// Answer is the schema of a message that is written as proto JSON, with the members that hold nothing.
+func (s *Schemas) Answer(d protoreflect.MessageDescriptor) *Schema { return s.message(d, whole) }
+
+// Sparse is the schema of a message that is written as proto JSON without them.
+func (s *Schemas) Sparse(d protoreflect.MessageDescriptor) *Schema { return s.message(d, sparse) }
+
+func (s *Schemas) message(d protoreflect.MessageDescriptor, as use) *Schema {
 	switch d.FullName() {
 	case "google.protobuf.Timestamp":
 		return &Schema{Type: "string", Format: "date-time"}
 	case "google.protobuf.Duration":
 		return &Schema{Type: "string"}
 	}
-	name, fresh := s.claim(fmt.Sprint("message ", d.FullName(), read), string(d.Name()))
+	name, fresh := s.claim(fmt.Sprint("message ", d.FullName(), as), string(d.Name()))
 	if !fresh {
 		return Ref(name)
 	}
 	out := s.Named[name]
-	out.Type, out.Description, out.Closed = "object", s.Comment(d.FullName()), read
+	out.Type, out.Description, out.Closed = "object", s.Comment(d.FullName()), as == read
 	for i := range d.Fields().Len() {
 		f := d.Fields().Get(i)
-		one := s.field(f, read)
-		if read || f.Message() != nil && f.HasPresence() && f.ContainingOneof() == nil {
+		one := s.field(f, as)
+		if as == read || as == whole && f.Message() != nil && f.HasPresence() && f.ContainingOneof() == nil {
 			one = nullable(one)
 		}
 		out.Properties = append(out.Properties, Property{f.JSONName(), described(one, s.Comment(f.FullName()))})
-		if !read && f.ContainingOneof() == nil {
+		if as == whole && f.ContainingOneof() == nil {
 			out.Required = append(out.Required, f.JSONName())
 		}
 	}
 	return Ref(name)
 }
 
-func (s *Schemas) field(f protoreflect.FieldDescriptor, read bool) *Schema {
+func (s *Schemas) field(f protoreflect.FieldDescriptor, as use) *Schema {
 	switch {
 	case f.IsMap():
-		return &Schema{Type: "object", Additional: s.value(f.MapValue(), read)}
+		return &Schema{Type: "object", Additional: s.value(f.MapValue(), as)}
 	case f.IsList():
-		return &Schema{Type: "array", Items: s.value(f, read)}
+		return &Schema{Type: "array", Items: s.value(f, as)}
 	}
-	return s.value(f, read)
+	return s.value(f, as)
 }
 
 // Value is the schema of one value of a field that is read.
-func (s *Schemas) Value(f protoreflect.FieldDescriptor) *Schema { return s.value(f, true) }
+func (s *Schemas) Value(f protoreflect.FieldDescriptor) *Schema { return s.value(f, read) }
 
-func (s *Schemas) value(f protoreflect.FieldDescriptor, read bool) *Schema {
+func (s *Schemas) value(f protoreflect.FieldDescriptor, as use) *Schema {
 	switch f.Kind() {
 	case protoreflect.BoolKind:
 		return &Schema{Type: "boolean"}
@@ -217,7 +229,7 @@ func (s *Schemas) value(f protoreflect.FieldDescriptor, read bool) *Schema {
 		}
 		return out
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		return s.message(f.Message(), read)
+		return s.message(f.Message(), as)
 	default:
 		return &Schema{Type: "string"}
 	}
