@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/planner"
 	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/pluginpath"
 	"github.com/sluice-project/sluice/executor/sinktask"
 	"github.com/sluice-project/sluice/executor/sourcetask"
 	"github.com/sluice-project/sluice/executor/supervisor"
@@ -199,7 +200,11 @@ func clientID(prefix string) func(string, int) string {
 // Start begins to serve. The session with the control plane begins once Kafka has the internal topics: Ready. An
 // executor that waits for Kafka holds nothing, and says so in its log.
 func (x *Executor) Start(context.Context) error {
-	err := errors.Join(x.group.Go(x.begin), x.group.Go(func(ctx context.Context) error { return x.stats.Run(ctx, x.cfg.Clock) }))
+	err := errors.Join(x.group.Go(x.begin), x.group.Go(func(ctx context.Context) error { return x.stats.Run(ctx, x.cfg.Clock) }),
+		x.group.Go(func(ctx context.Context) error {
+			pluginpath.Report(ctx, x.cfg.Worker.PluginPath(), func(class string) bool { _, ok := x.registry.Find(class); return ok }, x.log)
+			return nil
+		}))
 	if x.cfg.Worker.TopicTracking() {
 		err = errors.Join(err, x.group.Go(x.active.Write), x.group.Go(func(ctx context.Context) error {
 			select {

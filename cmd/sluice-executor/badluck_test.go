@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-project/sluice/cmd/executormain"
 	"github.com/sluice-project/sluice/cmd/internal/process/processtest"
 )
 
@@ -23,7 +24,9 @@ func file(t *testing.T, more string) string {
 	return path
 }
 
-func TestTheProcessIsWhole(t *testing.T) { processtest.Whole(t, kind(), "--config", file(t, "")) }
+func TestTheProcessIsWhole(t *testing.T) {
+	processtest.Whole(t, executormain.Kind(plugins()...), "--config", file(t, ""))
+}
 
 func TestBadLuck_APortInUseEndsTheStartWithTheKeyAndTheAddress(t *testing.T) {
 	a := processtest.Taken(t)

@@ -1,6 +1,6 @@
 // Command sluice-executor: see --help.
 package main
 
-import "github.com/sluice-project/sluice/cmd/internal/process"
+import "github.com/sluice-project/sluice/cmd/executormain"
 
-func main() { process.Main(kind()) }
+func main() { executormain.Main(plugins()...) }

@@ -2,10 +2,12 @@ package converter
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"math/big"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -118,7 +120,7 @@ func TestJSON_SaysWhatIsWrong(t *testing.T) {
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{}}`, "true", "field f: "},
 		{`{"a":}`, "false", `invalid JSON at byte 5: found '}', want a value`},
 		{`{"a":1`, "false", "the JSON ends at byte 6"},
-		{`01`, "false", "byte"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"}, {`1 2`, "false", "nothing after the value"},
+		{`01`, "false", "byte"}, {`010`, "false", "leading zeros"}, {`-00`, "false", "leading zeros"}, {"{\"a\":\"\xff\"}", "false", "not valid UTF-8"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"}, {`1 2`, "false", "nothing after the value"},
 		{strings.Repeat("[", 5000), "false", "nested"},
 	} {
 		_, _, err := newJSON(t, map[string]string{"schemas.enable": tt.schemas}).ToData("t", []byte(tt.text))
@@ -235,6 +237,9 @@ func FuzzJSON_WhatIsReadIsWrittenAndReadAgain(f *testing.F) {
 			s, v, err := j.ToData("t", b)
 			if err != nil {
 				continue
+			}
+			if !json.Valid(b) && len(b) > 0 || !utf8.Valid(b) {
+				t.Errorf("%q is no JSON, and was read", b)
 			}
 			out, _, err := j.FromData(nil, "t", s, v)
 			if err != nil {

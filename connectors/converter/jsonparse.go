@@ -170,8 +170,9 @@ func (p *parser) number(at int) error {
 	if p.b[p.i] == '-' {
 		p.i++
 	}
-	if zero := p.i < len(p.b) && p.b[p.i] == '0'; !p.digits() || zero && p.b[p.i-1] != '0' {
-		return p.bad("a number")
+	first := p.i
+	if !p.digits() || p.b[first] == '0' && p.i > first+1 {
+		return p.bad("a number without leading zeros")
 	}
 	if p.i < len(p.b) && p.b[p.i] == '.' {
 		p.i++
@@ -196,11 +197,18 @@ func (p *parser) number(at int) error {
 func (p *parser) str() (text []byte, escaped bool, err error) {
 	p.i++
 	start := p.i
+	var all byte // all bytes, or-ed: most strings are ASCII
 	for p.i < len(p.b) {
-		switch c := p.b[p.i]; {
+		c := p.b[p.i]
+		all |= c
+		switch {
 		case c == '"':
+			text = p.b[start:p.i]
+			if all >= utf8.RuneSelf && !utf8.Valid(text) {
+				return nil, false, fmt.Errorf("%w: invalid JSON: the string from byte %d on is not valid UTF-8", ErrData, start)
+			}
 			p.i++
-			return p.b[start : p.i-1], escaped, nil
+			return text, escaped, nil
 		case c < ' ':
 			return nil, false, p.bad("no control character in a string")
 		case c == '\\':

@@ -91,10 +91,10 @@ func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 }
 
 func TestWhatHasNoEffectIsNamedOnce(t *testing.T) {
-	_, warnings := load(t, minimal+"plugin.path=/p\nsession.timeout.ms=1\nrest.extension.classes=h\ninter.worker.key.size=1\noffset.storage.file.filename=f\nzz=1\nfoo.bar=secret-value\nconfig.storage.cleanup.policy=delete\n",
+	_, warnings := load(t, minimal+"plugin.path=/p\nplugin.discovery=Service_Load\nsession.timeout.ms=1\nrest.extension.classes=h\ninter.worker.key.size=1\noffset.storage.file.filename=f\nzz=1\nfoo.bar=secret-value\nconfig.storage.cleanup.policy=delete\n",
 		[]string{"SLUICE_SERVICE_HOST=10.0.0.1"}, nil)
 	want := []string{
-		"These worker keys mean nothing to Sluice and are ignored: config.storage.cleanup.policy, inter.worker.key.size, offset.storage.file.filename, plugin.path, rest.extension.classes, session.timeout.ms",
+		"These worker keys mean nothing to Sluice and are ignored: config.storage.cleanup.policy, inter.worker.key.size, offset.storage.file.filename, rest.extension.classes, session.timeout.ms",
 		"These worker keys are known neither to Kafka Connect nor to Sluice and are ignored: foo.bar, service.host, zz",
 	}
 	if d := cmp.Diff(want, warnings); d != "" {
@@ -115,6 +115,7 @@ func TestErrorsSayKeyValueAndWhatWouldBeRight(t *testing.T) {
 		"partitions":         {line: "offset.storage.partitions=0", want: "Number of partitions must be positive, or -1 to use the broker's default"},
 		"replication":        {line: "status.storage.replication.factor=-2", want: "Replication factor must be positive"},
 		"policy":             {line: "connector.client.config.override.policy=com.example.Own", want: "All, None, Principal or Allowlist"},
+		"discovery":          {line: "plugin.discovery=scan", want: "Invalid value scan for configuration plugin.discovery: String must be one of (case insensitive): "},
 		"one topic twice":    {line: "status.storage.topic=connect-configs", want: "config.storage.topic names the same topic"},
 		"labels":             {line: "sluice.labels=a", want: `The label "a" is no name=value pair`},
 		"eos":                {line: "exactly.once.source.support=yes", want: "DISABLED"},

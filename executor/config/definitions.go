@@ -38,6 +38,8 @@ const (
 	advertisedHost = "rest.advertised.host.name"
 	advertisedPort = "rest.advertised.port"
 
+	pluginPath = "plugin.path"
+
 	sluiceControlPlane = "sluice.control.plane"
 	sluiceAdvertise    = "sluice.advertise"
 	sluicePool         = "sluice.pool"
@@ -85,6 +87,8 @@ var definition = func() *configdef.Def {
 	add(overridePolicy, configdef.String, text("All"), policies, "Which client configs connectors may override: All, None, Principal or Allowlist.")
 	add(overrideAllow, configdef.List, text(""), nil, "The client configs that the policy Allowlist allows.")
 	add("config.providers", configdef.List, text(""), nil, "The names of config providers; config.providers.<name>.class and .param.* describe each.")
+	add(pluginPath, configdef.List, nil, nil, "Folders and jars with Java plugins. None is loaded: Sluice's plugins are compiled in. The log names those that have no counterpart.")
+	add("plugin.discovery", configdef.String, text("hybrid_warn"), configdef.InIgnoreCase("only_scan", "service_load", "hybrid_warn", "hybrid_fail"), "Taken as Kafka Connect takes it. Only plugins with a manifest (META-INF/services) are named, whatever it says.")
 	add(listeners, configdef.List, nil, nil, "Where a gateway serves the REST API. An executor takes only the port from it, for rest.advertised.host.name.")
 	add(advertisedHost, configdef.String, nil, nil, "The host by which this executor is known, where sluice.advertise does not say: the first part of worker_id.")
 	add(advertisedPort, configdef.Int, nil, nil, "The port by which it is known, with rest.advertised.host.name; that of the first listener, or 8083, where it is not set.")
@@ -172,7 +176,7 @@ func Reference() (keys []configdef.Key, passed, ignored []string) {
 // there is no JVM. A trailing dot stands for every key below.
 var idle = []string{
 	"session.timeout.ms", "heartbeat.interval.ms", "rebalance.timeout.ms", "worker.sync.timeout.ms", "worker.unsync.backoff.ms",
-	"connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.", "plugin.path", "plugin.discovery",
+	"connect.protocol", "scheduled.rebalance.max.delay.ms", "inter.worker.",
 	"metric.reporters", "metrics.sample.window.ms", "metrics.num.samples", "metrics.recording.level", "metrics.context.", "auto.include.jmx.reporter",
 	"listeners.https.", "port", "rest.", "access.control.", "admin.listeners", "admin.listeners.https.", "response.http.headers.config",
 	"ssl.client.auth", "internal.key.converter", "internal.key.converter.", "internal.value.converter", "internal.value.converter.",

@@ -138,6 +138,9 @@ func (w Worker) ConfigProviders() map[string]string {
 	return out
 }
 
+// PluginPath is plugin.path: folders and jars.
+func (w Worker) PluginPath() []string { return w.values.List(pluginPath) }
+
 // ControlPlane are the addresses of the control plane's replicas.
 func (w Worker) ControlPlane() []string { return w.values.List(sluiceControlPlane) }
 

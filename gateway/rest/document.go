@@ -256,7 +256,6 @@ func (d *describer) stream(r route, op *openapi.Operation) error {
 	return nil
 }
 
-
 func (d *describer) answer(op *openapi.Operation, code int, schema *openapi.Schema) {
 	out := openapi.Response{Description: http.StatusText(code)}
 	if schema != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -29,9 +30,14 @@ type connect struct {
 func (c *cluster) connect(group, configs, offsets, statuses string) *connect {
 	c.t.Helper()
 	path := filepath.Join(c.t.TempDir(), "worker.properties")
+	plugins := filepath.Join(c.t.TempDir(), "META-INF/services")
+	if err := errors.Join(os.MkdirAll(plugins, 0o750), os.WriteFile(filepath.Join(plugins, "org.apache.kafka.connect.sink.SinkConnector"),
+		[]byte("io.acme.LightsSink\norg.apache.kafka.connect.file.FileStreamSinkConnector\n"), 0o600)); err != nil {
+		c.t.Fatal(err)
+	}
 	text := fmt.Sprintf("bootstrap.servers=%s\ngroup.id=%s\nconfig.storage.topic=%s\noffset.storage.topic=%s\nstatus.storage.topic=%s\n"+
-		"key.converter=org.apache.kafka.connect.storage.StringConverter\nvalue.converter=org.apache.kafka.connect.storage.StringConverter\nlisteners=http://:8083\nplugin.path=/opt/connectors\n",
-		c.kafka, group, configs, offsets, statuses)
+		"key.converter=org.apache.kafka.connect.storage.StringConverter\nvalue.converter=org.apache.kafka.connect.storage.StringConverter\nlisteners=http://:8083\nplugin.path=%s\n",
+		c.kafka, group, configs, offsets, statuses, filepath.Dir(filepath.Dir(plugins)))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
@@ -126,7 +132,7 @@ func TestMigrate_AWholeClusterThereAndBack(t *testing.T) {
 	if err == nil || !strings.Contains(report, "alien") || !strings.Contains(report, "AlienConnector") || c.names() != "[]" {
 		t.Fatalf("what would not run is named and nothing is changed: %v", err)
 	}
-	if report := old.must("from-connect", "--dry-run", "--skip-unsupported"); !strings.Contains(report, "dry run") || c.names() != "[]" {
+	if report := old.must("from-connect", "--dry-run", "--skip-unsupported"); !strings.Contains(report, "dry run") || !strings.Contains(report, "no counterpart of: io.acme.LightsSink (sink connector)\n") || c.names() != "[]" {
 		t.Fatal("a dry run changes nothing")
 	}
 	old.must("from-connect", "--skip-unsupported")

@@ -94,7 +94,9 @@ func (f *Format) field(v *fields, s string, start int, p part, obey bool) int {
 		if start+p.count > len(s) {
 			return -1
 		}
-		text = s[:start+p.count]
+		if text = s[:start+p.count]; at > len(text) {
+			return -1 // its digits are all blanks
+		}
 	}
 	n, end := integer(text, at)
 	if end == at {

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/sluice-project/sluice/executor/mirror"
+	"github.com/sluice-project/sluice/executor/pluginpath"
 	"github.com/sluice-project/sluice/executor/topics"
 	"github.com/sluice-project/sluice/internal/clock"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
@@ -144,9 +145,13 @@ func (t *take) examine(ctx context.Context, list []topics.LoggedConnector) error
 	if err != nil {
 		return err
 	}
-	sources, err := t.sources(ctx)
+	sources, known, err := t.classes(ctx)
 	if err != nil {
 		return err
+	}
+	// The file may have come from another machine: then its folders are not here.
+	if note := pluginpath.Note(ctx, t.old.worker.PluginPath(), func(class string) bool { return known[class] }); note != "" {
+		t.notes = append(t.notes, note)
 	}
 	found := map[string]bool{}
 	for _, c := range list {
@@ -196,23 +201,24 @@ func (t *take) have(ctx context.Context) (map[string]*sluicev1.ConnectorInfo, er
 	return connectors(ctx, t.api)
 }
 
-// sources are the classes of sources that Sluice knows, with their aliases.
-func (t *take) sources(ctx context.Context) (map[string]bool, error) {
+// classes are the classes of sources that Sluice knows, and all that it knows, with their aliases.
+func (t *take) classes(ctx context.Context) (sources, all map[string]bool, err error) {
 	ctx, cancel := t.call(ctx)
 	defer cancel()
 	r, err := t.api.plugins.ListPlugins(ctx, &sluicev1.ListPluginsRequest{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out := map[string]bool{}
+	sources, all = map[string]bool{}, map[string]bool{}
 	for _, p := range r.GetPlugins() {
-		if p.GetType() == sluicev1.PluginType_PLUGIN_TYPE_SOURCE {
-			for _, name := range append(p.GetAliases(), p.GetClass()) {
-				out[name] = true
+		for _, name := range append(p.GetAliases(), p.GetClass()) {
+			all[name] = true
+			if p.GetType() == sluicev1.PluginType_PLUGIN_TYPE_SOURCE {
+				sources[name] = true
 			}
 		}
 	}
-	return out, nil
+	return sources, all, nil
 }
 
 func connectors(ctx context.Context, a api) (map[string]*sluicev1.ConnectorInfo, error) {

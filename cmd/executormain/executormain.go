@@ -1,4 +1,6 @@
-package main
+// Package executormain is the program sluice-executor, for those who build one with connectors of their own: plugins of
+// Sluice are compiled in. See docs/plugins.md.
+package executormain
 
 import (
 	"context"
@@ -10,24 +12,32 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/cmd/internal/process"
+	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/replicas"
 )
 
-// kind is sluice-executor.
-func kind() process.Kind {
+// Main runs an executor that has these connectors and the builtin converters, transforms and predicates, and exits when
+// it is told to end. Its keys and flags are sluice-executor's.
+func Main(plugins ...connectors.Plugin) { process.Main(Kind(plugins...)) }
+
+// Kind is sluice-executor with these connectors, for a test to run it.
+func Kind(plugins ...connectors.Plugin) process.Kind {
 	return process.Kind{
 		Name:  "sluice-executor",
 		Short: "Runs connectors and tasks that Sluice's control plane hands out",
 		Long: "Takes a Kafka Connect worker's properties, distributed mode. Any number of executors may run, in pools. It keeps nothing.\n" +
 			"Prints one line\n  ready executor=… admin=…\nwhen it has started; /readyz says when it may be given units.",
-		Def: process.ExecutorDef, Worker: true, Compose: composeExecutor,
+		Def: process.ExecutorDef, Worker: true,
+		Compose: func(ctx context.Context, s process.Settings, c clock.Clock, log *slog.Logger) (*process.Process, error) {
+			return compose(ctx, s, c, log, plugins)
+		},
 	}
 }
 
-func composeExecutor(ctx context.Context, s process.Settings, c clock.Clock, log *slog.Logger) (*process.Process, error) {
+func compose(ctx context.Context, s process.Settings, c clock.Clock, log *slog.Logger, plugins []connectors.Plugin) (*process.Process, error) {
 	w, warnings, err := config.FromProps(s.Props, process.AllKeys())
 	if err != nil {
 		return nil, err
@@ -48,7 +58,7 @@ func composeExecutor(ctx context.Context, s process.Settings, c clock.Clock, log
 	if err != nil {
 		return nil, err
 	}
-	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins(), Clock: c, Logger: log, Levels: s.Levels}
+	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins, Clock: c, Logger: log, Levels: s.Levels}
 	if conf.Advertise == "" {
 		conf.Advertise = process.Advertised(adm.Addr())
 	}
