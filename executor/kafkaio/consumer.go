@@ -66,6 +66,7 @@ type consumer struct {
 	log                          *slog.Logger
 	group                        *run.Group
 	closed, fatal                bool
+	groupless                    bool // a reader: its group.id stands for nothing
 	names                        map[string]string
 	position                     map[TopicPartition]int64
 	onEOF                        func(TopicPartition)
@@ -252,6 +253,9 @@ func (c *consumer) serve() error {
 		case nil:
 			return nil
 		case kafka.Error:
+			if c.groupless && e.Code() == kafka.ErrGroupAuthorizationFailed {
+				continue // librdkafka looks for the coordinator of a group that is never joined
+			}
 			if e.IsFatal() || refused(e.Code()) {
 				c.fatal = c.fatal || e.IsFatal()
 				return wrap(e)

@@ -28,6 +28,8 @@ var (
 	ErrTopicSettings = errors.New("kafka: topic has the wrong settings")
 	// ErrTimeout says that Kafka did not answer in time.
 	ErrTimeout = errors.New("kafka: no answer in time")
+	// ErrDenied says that the client's principal may not do that: an ACL is missing.
+	ErrDenied = errors.New("kafka: not authorised")
 	// ErrConfig says that a client's configuration cannot be used.
 	ErrConfig = errors.New("kafka: client configuration")
 )
@@ -65,6 +67,11 @@ func (e *Error) Is(target error) bool {
 		return kafka.ErrorCode(e.Code) == kafka.ErrGroupIDNotFound
 	case ErrTopicExists:
 		return kafka.ErrorCode(e.Code) == kafka.ErrTopicAlreadyExists
+	case ErrDenied:
+		switch kafka.ErrorCode(e.Code) {
+		case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed, kafka.ErrTransactionalIDAuthorizationFailed:
+			return true
+		}
 	case ErrTimeout:
 		c := kafka.ErrorCode(e.Code)
 		return c == kafka.ErrTimedOut || c == kafka.ErrMsgTimedOut || c == kafka.ErrRequestTimedOut

@@ -130,6 +130,7 @@ func (c *consumer) reader(ctx context.Context, client Client, topic string, opts
 	if err := c.open(conf, 1000, opts.Logger); err != nil {
 		return nil, err
 	}
+	c.groupless = true
 	open, err := c.begin(ctx, topic, *opts)
 	if err != nil {
 		return nil, errors.Join(err, c.shut())

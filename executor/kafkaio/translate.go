@@ -185,6 +185,21 @@ func Translate(role Role, java map[string]string) (librd map[string]string, warn
 	return out, warnings, nil
 }
 
+// Principal is who a client is to Kafka, as ACLs name it; empty where that depends on the broker, as for certificates
+// and tokens.
+func Principal(c Client) string {
+	librd, _, err := Translate(RoleAdmin, c)
+	switch protocol := strings.ToUpper(librd["security.protocol"]); {
+	case err != nil:
+		return ""
+	case protocol == "" || protocol == "PLAINTEXT":
+		return "User:ANONYMOUS"
+	case strings.HasPrefix(protocol, "SASL_") && librd["sasl.username"] != "":
+		return "User:" + librd["sasl.username"]
+	}
+	return ""
+}
+
 // elsewhere tells keys that a client of another role knows: a worker's file has them all side by side.
 func elsewhere(key string) bool {
 	for r := range rules {

@@ -19,11 +19,12 @@ const KafkaVersion = "4.3.1"
 // Kafka is a broker of one node.
 type Kafka struct {
 	*Process
-	// Addr is its bootstrap address. ProxiedAddr is another, all of whose traffic goes through Proxy.
-	Addr, ProxiedAddr string
-	Proxy             *Proxy
-	jars              string
-	t                 testing.TB
+	// Addr is its bootstrap address. ProxiedAddr is another, all of whose traffic goes through Proxy. SASLAddr is a third,
+	// of a broker with ACLs, for its users alone.
+	Addr, ProxiedAddr, SASLAddr string
+	Proxy                       *Proxy
+	jars                        string
+	t                           testing.TB
 }
 
 // Jars are Kafka's, fetched once into the user's cache. root is the module's directory.
@@ -74,6 +75,18 @@ func freeAddr(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort
 // StartKafka starts a broker and waits until it listens.
 func StartKafka(t testing.TB, root string) *Kafka {
 	t.Helper()
+	return startKafka(t, root, nil)
+}
+
+// StartKafkaWithACLs starts a broker with Kafka's StandardAuthorizer. Users come by SASL/PLAIN to SASLAddr, each with its
+// name and -secret as its password, and may do what ACLs say; who comes to Addr may do anything.
+func StartKafkaWithACLs(t testing.TB, root string, users ...string) *Kafka {
+	t.Helper()
+	return startKafka(t, root, users)
+}
+
+func startKafka(t testing.TB, root string, users []string) *Kafka {
+	t.Helper()
 	jars, dir := Jars(t, root), t.TempDir()
 	addr, behind, controller := freeAddr(t), freeAddr(t), freeAddr(t)
 	proxy := NewProxy(t, behind)
@@ -94,10 +107,23 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 `, controller, addr, behind, proxy.Addr(), dir)
+	k := &Kafka{Addr: addr, ProxiedAddr: proxy.Addr(), Proxy: proxy, jars: jars, t: t}
+	if len(users) > 0 {
+		k.SASLAddr = freeAddr(t)
+		for _, key := range []string{"\nlisteners=", "\nadvertised.listeners="} {
+			text = strings.Replace(text, key, key+"USERS://"+k.SASLAddr+",", 1)
+		}
+		text = strings.Replace(text, "protocol.map=", "protocol.map=USERS:SASL_PLAINTEXT,", 1) +
+			"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\nsuper.users=User:ANONYMOUS\n" +
+			"sasl.enabled.mechanisms=PLAIN\nlistener.name.users.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required"
+		for _, u := range users {
+			text += fmt.Sprintf(" user_%s=%q", u, u+"-secret")
+		}
+		text += ";\n"
+	}
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k := &Kafka{Addr: addr, ProxiedAddr: proxy.Addr(), Proxy: proxy, jars: jars, t: t}
 	id := strings.TrimSpace(k.Tool("kafka.tools.StorageTool", "random-uuid"))
 	k.Tool("kafka.tools.StorageTool", "format", "-t", id, "-c", conf)
 	k.Process = &Process{Name: "kafka", t: t, dir: dir, bin: "java", args: []string{"-Xmx1g", "-cp", jars + "/*", "kafka.Kafka", conf}}

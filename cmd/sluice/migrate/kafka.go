@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-project/sluice/executor/config"
@@ -203,10 +205,32 @@ func (c *cluster) checkTransactions(ctx context.Context, ids []string) (problems
 			defer p.Close()
 			return p.InitTransactions(ctx)
 		}()
-		if err != nil {
-			problems = append(problems, fmt.Sprintf("transactional id %s cannot be used: %v. Sluice needs it; where ACLs are the reason, allow Describe and Write: "+
-				"kafka-acls.sh --add --allow-principal User:… --operation Describe --operation Write --transactional-id %s", id, err, id))
+		switch {
+		case errors.Is(err, kafkaio.ErrDenied):
+			problems = append(problems, fmt.Sprintf("the ACLs do not let Sluice use the transactional id %s, which Kafka Connect did not need. Allow it: %s", id, c.allow(id)))
+		case err != nil:
+			problems = append(problems, fmt.Sprintf("transactional id %s, which Sluice needs, cannot be used: %v", id, err))
 		}
 	}
 	return problems
 }
+
+// allow is the command that lets the client use a transactional id.
+func (c *cluster) allow(id string) string {
+	principal := kafkaio.Principal(c.client)
+	if principal == "" {
+		principal = "User:…" // the broker's business: a certificate's name, say
+	}
+	return fmt.Sprintf("kafka-acls.sh --bootstrap-server %s --add --allow-principal %s --operation Describe --operation Write --transactional-id %s",
+		c.client["bootstrap.servers"], quoted(principal), quoted(id))
+}
+
+// quoted is a word of a shell's command line.
+func quoted(s string) string {
+	if plainWord.MatchString(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+var plainWord = regexp.MustCompile(`^[\w.:/@%+=,…-]+$`)
