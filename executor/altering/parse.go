@@ -3,7 +3,9 @@ package altering
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 
@@ -29,7 +31,7 @@ func object(text *string) (map[string]any, error) {
 	if err := d.Decode(&m); err != nil {
 		return nil, invalid("%.100q is not a JSON object: %v", *text, err)
 	}
-	if d.More() {
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return nil, invalid("%.100q is more than one JSON object", *text)
 	}
 	return m, nil
