@@ -75,6 +75,7 @@ type Executor struct {
 	offsets  offsets.Store
 	active   *activetopics.Topics
 	stats    *taskstats.Registry
+	starts   starts // of connectors
 	agent    *agent.Agent
 	sup      *supervisor.Supervisor
 	group    *run.Group
@@ -137,7 +138,7 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	if !w.TopicTracking() {
 		used = nil
 	}
-	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Clock: x.cfg.Clock})
+	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Started: x.starts.count, Clock: x.cfg.Clock})
 	source := sourcetask.NewFactory(sourcetask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
 		Topics:         x.admin, Offsets: x.offsets, ClientID: clientID("connector-producer-"), ActiveTopic: used,
