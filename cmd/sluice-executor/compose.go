@@ -48,6 +48,9 @@ func composeExecutor(ctx context.Context, s process.Settings, c clock.Clock, log
 	if err != nil {
 		return nil, err
 	}
+	if err := adm.Export(ctx, s, "sluice-executor", log); err != nil {
+		return nil, errors.Join(err, adm.Stop(ctx))
+	}
 	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins(), Clock: c, Logger: log, Levels: s.Levels}
 	if conf.Advertise == "" {
 		conf.Advertise = process.Advertised(adm.Addr())

@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write docs/metrics.md anew")
 
 // descForm is prometheus.Desc's text: the only way to what it holds.
-var descForm = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "(.*)", constLabels: \{\}, variableLabels: \{(.*)\}\}$`)
+var descForm = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "(.*?)", (?:unit: ".*", )?constLabels: \{\}, variableLabels: \{(.*)\}\}$`)
 
 const page, marker = "../../../docs/metrics.md", "\n<!-- generated: go test ./cmd/sluice/dev -run Metrics -update -->\n"
 
