@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-project/sluice/executor/sourcetask"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
+	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/executor/topics"
 	"github.com/sluice-project/sluice/executor/validate"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -34,6 +35,7 @@ import (
 	"github.com/sluice-project/sluice/internal/logkey"
 	"github.com/sluice-project/sluice/internal/loglevel"
 	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/telemetry"
 	"github.com/sluice-project/sluice/internal/unit"
 	"github.com/sluice-project/sluice/internal/version"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
@@ -76,6 +78,9 @@ type Executor struct {
 	offsets  offsets.Store
 	active   *activetopics.Topics
 	stats    *taskstats.Registry
+	starts   starts // of connectors
+	traces   *tasktrace.Tracer
+	untrace  telemetry.Stop // nil where nothing is traced
 	agent    *agent.Agent
 	sup      *supervisor.Supervisor
 	group    *run.Group
@@ -96,10 +101,17 @@ func New(cfg Config) (*Executor, error) {
 	x := &Executor{cfg: cfg, registry: reg, internal: kafkaio.Client(cfg.Worker.Internal()), ready: make(chan struct{}), stats: taskstats.NewRegistry(),
 		log:   cfg.Logger.With(slog.String(logkey.Component, "executor"), slog.String(logkey.Executor, cfg.Advertise)),
 		group: run.New(context.Background(), "executor")}
+	w := cfg.Worker
+	if every := w.TraceInterval(); every > 0 {
+		tracer, stop, err := telemetry.Traces(context.Background(), "sluice-executor", x.log)
+		if err != nil {
+			return nil, err
+		}
+		x.traces, x.untrace = tasktrace.New(tracer, every, cfg.Clock), stop
+	}
 	if x.admin, err = kafkaio.NewAdmin(x.internal, x.log); err != nil {
 		return nil, err
 	}
-	w := cfg.Worker
 	statuses := w.StatusTopic().Name
 	if w.Standalone() {
 		statuses = ""
@@ -138,17 +150,17 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	if !w.TopicTracking() {
 		used = nil
 	}
-	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Clock: x.cfg.Clock})
+	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Started: x.starts.count, Clock: x.cfg.Clock})
 	source := sourcetask.NewFactory(sourcetask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
 		Topics:         x.admin, Offsets: x.offsets, ClientID: clientID("connector-producer-"), ActiveTopic: used,
 		FlushInterval: w.OffsetFlushInterval(), FlushTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
-		TopicCreation: w.TopicCreation(), Stats: x.stats, Clock: x.cfg.Clock})
+		TopicCreation: w.TopicCreation(), Stats: x.stats, Traces: x.traces, Clock: x.cfg.Clock})
 	sink := sinktask.NewFactory(sinktask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ConsumerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Consumer, c) },
 		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
 		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
-		Stats: x.stats, Clock: x.cfg.Clock})
+		Stats: x.stats, Traces: x.traces, Clock: x.cfg.Clock})
 	configs, states := w.ConfigTopic().Name, w.StatusTopic().Name
 	if w.Standalone() {
 		configs, states = "", ""
@@ -296,6 +308,9 @@ func (x *Executor) Stop(ctx context.Context) error {
 		cancel()
 	}
 	err = errors.Join(err, x.sup.Stop(ctx), x.agent.Stop(ctx), x.group.Stop(ctx), x.offsets.Close())
+	if x.untrace != nil {
+		err = errors.Join(err, x.untrace(ctx))
+	}
 	x.admin.Close()
 	return err
 }
@@ -316,6 +331,9 @@ func (x *Executor) Kill() {
 	x.sup.Kill()
 	_ = x.group.Stop(gone)
 	_ = x.offsets.Close()
+	if x.untrace != nil {
+		_ = x.untrace(gone)
+	}
 	x.admin.Close()
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are an executor's own; those of tasks come with the record path. The zero Metrics has none until Of. Safe for
+// Metrics are an executor's, of its tasks and its units, computed when they are asked for: what is gone has none. The zero Metrics has none until Of. Safe for
 // concurrent use.
 type Metrics struct{ of atomic.Pointer[Executor] }
 
@@ -29,6 +29,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descReady, descRight, descUnits} {
 		ch <- d
 	}
+	describeConnect(ch)
 }
 
 // Collect implements prometheus.Collector.
@@ -57,6 +58,8 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	for k, n := range held {
 		gauge(descUnits, float64(n), k[0], k[1])
 	}
+	x.collectUnits(ch)
+	collectTasks(x.stats.Views(""), ch)
 }
 
 // Health says why the executor cannot be given units, or nil: Kafka has not answered yet, or the right of its session

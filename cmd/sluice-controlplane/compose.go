@@ -78,6 +78,9 @@ func composeControlPlane(ctx context.Context, s process.Settings, c clock.Clock,
 	if err != nil {
 		return nil, errors.Join(err, conf.Listener.Close())
 	}
+	if err := adm.Export(ctx, s, "sluice-controlplane", log); err != nil {
+		return nil, errors.Join(err, conf.Listener.Close(), adm.Stop(ctx))
+	}
 	app := fx.New(fx.NopLogger, fx.Supply(conf, log),
 		fx.Provide(func() clock.Clock { return c }, func() store.Backend { return e },
 			func() controlplane.Elect {

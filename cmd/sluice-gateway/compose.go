@@ -40,6 +40,9 @@ func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log 
 	if err != nil {
 		return nil, errors.Join(err, listen.Close(conf))
 	}
+	if err := adm.Export(ctx, s, "sluice-gateway", log); err != nil {
+		return nil, errors.Join(err, listen.Close(conf), adm.Stop(ctx))
+	}
 	conf.Metrics = &metrics
 	app := fx.New(fx.NopLogger, fx.Supply(conf, log), fx.Provide(func() clock.Clock { return c }),
 		fx.Module("process", fx.Invoke(func(l fx.Lifecycle) { l.Append(fx.StartStopHook(adm.Start, adm.Stop)) })),

@@ -40,13 +40,14 @@ const (
 
 	pluginPath = "plugin.path"
 
-	sluiceControlPlane = "sluice.control.plane"
-	sluiceAdvertise    = "sluice.advertise"
-	sluicePool         = "sluice.pool"
-	sluiceLabels       = "sluice.labels"
-	sluiceCapacity     = "sluice.capacity"
-	sluiceLeaseLoss    = "sluice.lease.loss"
-	sluiceCallTimeout  = "sluice.plugin.call.timeout.ms"
+	sluiceControlPlane  = "sluice.control.plane"
+	sluiceAdvertise     = "sluice.advertise"
+	sluicePool          = "sluice.pool"
+	sluiceLabels        = "sluice.labels"
+	sluiceCapacity      = "sluice.capacity"
+	sluiceLeaseLoss     = "sluice.lease.loss"
+	sluiceCallTimeout   = "sluice.plugin.call.timeout.ms"
+	sluiceTraceInterval = "sluice.otlp.trace.interval.ms"
 
 	defaultHeaderConverter = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 )
@@ -102,6 +103,7 @@ var definition = func() *configdef.Def {
 	add(sluiceCapacity, configdef.Int, text("0"), configdef.AtLeast(0), "How many connectors and tasks this executor takes; 0 is no limit.")
 	add(sluiceLeaseLoss, configdef.String, text("suspend"), configdef.In("suspend", "continue"), "What an at-least-once source does while the control plane cannot be reached: suspend, or continue at the price of duplicates.")
 	add(sluiceCallTimeout, configdef.Long, text("60000"), configdef.AtLeast(1), "How long a connector may take to validate, start, plan its tasks or stop.")
+	add(sluiceTraceInterval, configdef.Long, text("0"), configdef.AtLeast(0), "How often each task follows one record from its poll to its acknowledgement and exports the trace by OTLP, as OTEL_EXPORTER_OTLP_ENDPOINT and OpenTelemetry's other variables say; 0 is never.")
 	return d
 }()
 

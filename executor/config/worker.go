@@ -177,6 +177,11 @@ func (w Worker) Labels() map[string]string {
 // ContinueOnLeaseLoss says that at-least-once sources go on while the control plane cannot be reached.
 func (w Worker) ContinueOnLeaseLoss() bool { return w.values.String(sluiceLeaseLoss) == "continue" }
 
+// TraceInterval is how often a task traces a record; 0 is never.
+func (w Worker) TraceInterval() time.Duration {
+	return time.Duration(w.values.Long(sluiceTraceInterval)) * time.Millisecond
+}
+
 // Secret says whether the value of a key is not to be shown: Java's PASSWORD keys, and every key whose
 // name says that it holds one.
 func Secret(key string) bool {

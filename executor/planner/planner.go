@@ -46,6 +46,8 @@ type Deps struct {
 	// CallTimeout bounds each call of the plugin.
 	CallTimeout time.Duration
 	Clock       clock.Clock
+	// Started, where it is set, is told what each start of a plugin came to.
+	Started func(err error)
 }
 
 // NewFactory makes planners.
@@ -181,11 +183,12 @@ func (in *instance) Run(ctx context.Context) error {
 		case !paused && c == nil:
 			made, err := in.make()
 			if err != nil {
+				in.started(err)
 				return err
 			}
 			c = made
 			failure = in.call(ctx, "Start", func(ctx context.Context) error { return made.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) })
-			if failure != nil {
+			if in.started(failure); failure != nil {
 				return in.unless(failure)
 			}
 			replan = true
@@ -201,6 +204,13 @@ func (in *instance) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// started tells what a start of the plugin came to.
+func (in *instance) started(err error) {
+	if in.deps.Started != nil {
+		in.deps.Started(err)
 	}
 }
 

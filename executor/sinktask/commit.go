@@ -101,6 +101,9 @@ func (t *task) store(given, safe map[connectors.TopicPartition]int64) error {
 	}
 	maps.Copy(t.committed, commit)
 	t.stats.CommittedOffsets(offsetsOf(commit))
+	for tp, o := range commit {
+		t.trace.Committed(tp.Topic, tp.Partition, o)
+	}
 	return nil
 }
 

@@ -166,11 +166,15 @@ func (t *task) put() error {
 	err := t.call(func(ctx context.Context) error {
 		t.stats.Enter(taskstats.Convert)
 		defer t.stats.Leave()
+		if !t.kept { // one that comes again is followed from its first try
+			t.trace.Begin("convert")
+		}
 		if err := t.stage.Convert(ctx, &t.batch, &t.out); err != nil {
 			return err
 		}
 		t.uses()
 		t.stats.Enter(taskstats.PutCall)
+		t.trace.Next("put")
 		err := t.sink.Put(ctx, &t.out)
 		t.putReturned(err)
 		return err

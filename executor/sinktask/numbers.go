@@ -56,6 +56,10 @@ func (t *task) putReturned(err error) {
 		next = nil
 	}
 	t.stats.PutReturned(len(t.out.Records), next, err)
+	if len(next) > 0 {
+		r := &t.batch.Records[0]
+		t.trace.Follow("commit", 0, r.Topic, r.Partition, r.Offset, len(t.batch.Records))
+	}
 }
 
 // assigned begins the numbers of partitions.
@@ -70,6 +74,7 @@ func (t *task) assigned(tps []kafkaio.TopicPartition, committed map[kafkaio.Topi
 func (t *task) forget(tps []kafkaio.TopicPartition) {
 	gone := partitionsOf(tps)
 	t.stats.Forget(gone)
+	t.trace.Drop()
 	t.numbers.next = slices.DeleteFunc(t.numbers.next, func(o taskstats.Offset) bool { return slices.Contains(gone, o.Partition) })
 }
 

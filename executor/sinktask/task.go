@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
+	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -38,7 +39,9 @@ type Deps struct {
 	CommitInterval, CommitTimeout, StopTimeout time.Duration
 	// Stats lists the tasks' numbers while they run; it may be nil.
 	Stats *taskstats.Registry
-	Clock clock.Clock
+	// Traces follows records now and then; nil follows none.
+	Traces *tasktrace.Tracer
+	Clock  clock.Clock
 }
 
 // ignored are client keys that are the runtime's own.
@@ -82,6 +85,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Sink: true}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
+	t.trace = f.deps.Traces.Task(spec.Unit.Name, spec.Unit.Task)
 	t.stage = stage.NewSink(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
@@ -191,6 +195,7 @@ type task struct {
 	stage  *stage.Sink
 	ready  *ready // before the task joined
 	stats  *taskstats.Task
+	trace  *tasktrace.Task // nil where records are not traced
 
 	mu       sync.Mutex
 	paused   bool

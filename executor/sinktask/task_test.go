@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
@@ -20,6 +22,7 @@ import (
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
+	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -465,13 +468,15 @@ type later struct {
 func (l later) Now() time.Time { return l.Clock.Now().Add(time.Duration(l.by.Load())) }
 
 // counted is a task with its numbers.
-func counted(t *testing.T, client kafkaio.Client, c *collector) (*running, later, func() taskstats.View) {
+func counted(t *testing.T, client kafkaio.Client, c *collector) (*running, later, *tracetest.SpanRecorder, func() taskstats.View) {
 	t.Helper()
 	f := tasks(client, c)
 	l := later{clock.Real(), &atomic.Int64{}}
+	spans := tracetest.NewSpanRecorder()
 	f.deps.Clock, f.deps.Stats = l, taskstats.NewRegistry()
+	f.deps.Traces = tasktrace.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)).Tracer("t"), time.Hour, l)
 	r := beginPrepared(t, f, nil)
-	return r, l, func() taskstats.View {
+	return r, l, spans, func() taskstats.View {
 		views := f.deps.Stats.Views("c")
 		if len(views) != 1 {
 			return taskstats.View{}
@@ -482,7 +487,7 @@ func counted(t *testing.T, client kafkaio.Client, c *collector) (*running, later
 
 func TestTask_ItsNumbersAndLagAreWhatItDid(t *testing.T) {
 	_, client := cluster(t, 100)
-	r, _, numbers := counted(t, client, &collector{})
+	r, _, spans, numbers := counted(t, client, &collector{})
 	await(t, "everything put and committed, and nothing left", func() bool {
 		v := numbers()
 		var next, committed, ends int64
@@ -494,6 +499,13 @@ func TestTask_ItsNumbersAndLagAreWhatItDid(t *testing.T) {
 		}
 		return next == 100 && committed == 100 && ends == 100
 	})
+	var names string
+	for _, s := range spans.Ended() {
+		names += s.Name() + " "
+	}
+	if names != "convert put commit record t " {
+		t.Errorf("one record was to be traced to its commit: %q", names)
+	}
 	v := numbers()
 	if v.Total(taskstats.Read) != 100 || v.Total(taskstats.Put) != 100 || v.Total(taskstats.ReadBytes) == 0 || v.Total(taskstats.Commits) == 0 ||
 		v.Moved.IsZero() || v.Committed.IsZero() || v.LagTime != 0 || v.Max(taskstats.BatchSize) != 10 {
@@ -509,7 +521,7 @@ func TestTask_ItsNumbersAndLagAreWhatItDid(t *testing.T) {
 
 func TestTask_OneThatIsStuckIsStalledAndAnIdleOneIsNot(t *testing.T) {
 	_, client := cluster(t, 100)
-	_, ahead, stuck := counted(t, client, &collector{put: func(context.Context, int) error { return connectors.Retriable(errors.New("the outer system is away")) }})
+	_, ahead, _, stuck := counted(t, client, &collector{put: func(context.Context, int) error { return connectors.Retriable(errors.New("the outer system is away")) }})
 	await(t, "the lag of the partition that was read", func() bool { v := stuck(); return v.LagRecords > 0 && v.Total(taskstats.PutFailures) > 0 })
 	if s := stuck().Stalled; s != "" {
 		t.Errorf("stalled too early: %s", s)
@@ -522,7 +534,7 @@ func TestTask_OneThatIsStuckIsStalledAndAnIdleOneIsNot(t *testing.T) {
 
 	_, client = cluster(t, 10)
 	hang := make(chan struct{})
-	_, ahead, hung := counted(t, client, &collector{put: func(context.Context, int) error { <-hang; return nil }})
+	_, ahead, _, hung := counted(t, client, &collector{put: func(context.Context, int) error { <-hang; return nil }})
 	await(t, "the hang", func() bool { return hung().Call == taskstats.PutCall })
 	ahead.by.Store(int64(10 * time.Minute))
 	if s := hung().Stalled; !strings.HasPrefix(s, "a call of put has not returned for 10m") {

@@ -196,6 +196,7 @@ func (t *task) poll(ctx context.Context) error {
 	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
 	begin := t.deps.Clock.Boot()
 	t.stats.Enter(taskstats.Poll)
+	t.trace.Begin("poll")
 	err := t.source.Poll(ctx, t.batch)
 	t.stats.PollReturned(len(t.batch.Records))
 	if t.acts {
@@ -208,6 +209,7 @@ func (t *task) poll(ctx context.Context) error {
 		return nil
 	}
 	t.stats.Enter(taskstats.Convert)
+	t.trace.Next("convert")
 	defer t.stats.Leave()
 	return t.stage.Convert(ctx, t.batch, &t.out)
 }
@@ -274,6 +276,7 @@ func (t *task) take() error {
 		n++
 	}
 	t.rest = t.out.Messages
+	t.follow()
 	t.stats.Taken(n, len(t.out.Marks)-n, bytes, t.ledger.Unacked(), newest(t.rest))
 	if len(t.rest) == 0 || !t.mayAct() {
 		return nil
@@ -287,6 +290,27 @@ func newest(m []kafkaio.Message) int64 {
 		return connectors.NoTimestamp
 	}
 	return m[len(m)-1].Timestamp
+}
+
+// follow has the batch's first message traced, where one is due.
+func (t *task) follow() {
+	if len(t.rest) > 0 {
+		t.trace.Follow("produce", t.rest[0].Seq, t.rest[0].Topic, -1, -1, len(t.rest))
+	}
+}
+
+// arrived ends the trace of a message that is among the reports.
+func (t *task) arrived(got []kafkaio.Report) {
+	seq, follows := t.trace.Follows()
+	for i := range got {
+		if !follows {
+			return
+		}
+		if r := &got[i]; r.Seq == seq {
+			t.trace.End(r.Partition, r.Offset, r.Err)
+			return
+		}
+	}
 }
 
 // uses tells of a topic once a batch: the record of it may have been reset.
@@ -387,6 +411,7 @@ func (t *task) acknowledge(got []kafkaio.Report) error {
 			return err
 		}
 	}
+	t.arrived(got)
 	t.stats.Acknowledged(len(got), refused, t.ledger.Unacked())
 	t.spare <- got
 	return failed

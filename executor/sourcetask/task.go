@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
+	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
@@ -42,7 +43,9 @@ type Deps struct {
 	TopicCreation bool
 	// Stats lists the tasks' numbers while they run; it may be nil.
 	Stats *taskstats.Registry
-	Clock clock.Clock
+	// Traces follows records now and then; nil follows none.
+	Traces *tasktrace.Tracer
+	Clock  clock.Clock
 }
 
 // Producer is what a task needs of a kafkaio.Producer.
@@ -102,6 +105,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
+	t.trace = f.deps.Traces.Task(spec.Unit.Name, spec.Unit.Task)
 	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
@@ -163,6 +167,7 @@ type task struct {
 	stage  *stage.Source
 	ready  *ready // until Run
 	stats  *taskstats.Task
+	trace  *tasktrace.Task // nil where records are not traced
 
 	mu       sync.Mutex
 	switches switches

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/converter"
@@ -23,6 +26,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
+	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
 )
@@ -230,6 +234,7 @@ type fixture struct {
 	extra  map[string]string // of the connector's config
 	clock  later
 	stats  *taskstats.Registry
+	spans  *tracetest.SpanRecorder
 }
 
 // later is the real clock, and hours ahead of it where it is told to be.
@@ -250,7 +255,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 		f.store = &ledgerStore{}
 	}
 	f.clock = later{clock.Real(), &atomic.Int64{}}
-	f.stats = taskstats.NewRegistry()
+	f.stats, f.spans = taskstats.NewRegistry(), tracetest.NewSpanRecorder()
 	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector { return planned{task: f.source} }}
 	var text converter.Info
 	for _, in := range converter.Builtin() {
@@ -263,7 +268,8 @@ func begin(t *testing.T, f *fixture) *fixture {
 		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
 		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker.open() }, Offsets: f.store,
 		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
-		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock})
+		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock,
+		Traces: tasktrace.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans)).Tracer("t"), time.Hour, f.clock)})
 	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
 	maps.Copy(spec.ConnectorConfig, f.extra)
 	if f.ready {
@@ -579,6 +585,13 @@ func TestTask_ItsNumbersAreWhatItDid(t *testing.T) {
 	v := f.numbers()
 	if v.Total(taskstats.Polled) != 1000 || v.Total(taskstats.Produced) != 1000 || v.Total(taskstats.Acked) != 1000 || v.Total(taskstats.ProducedBytes) != 2893 {
 		t.Errorf("polled %d, produced %d (%d bytes), acknowledged %d", v.Total(taskstats.Polled), v.Total(taskstats.Produced), v.Total(taskstats.ProducedBytes), v.Total(taskstats.Acked))
+	}
+	var names string
+	for _, s := range f.spans.Ended() {
+		names += s.Name() + " "
+	}
+	if names != "poll convert produce record t " {
+		t.Errorf("one record was to be traced from poll to acknowledgement: %q", names)
 	}
 	if v.Moved.IsZero() || v.Acked.IsZero() || v.Polled.IsZero() || v.Total(taskstats.Commits) == 0 || v.Max(taskstats.BatchSize) != 10 {
 		t.Errorf("%+v", v)

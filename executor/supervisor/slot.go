@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice/internal/fault"
@@ -37,6 +38,7 @@ type slot struct {
 	want      *Desired
 	inst      *instance
 	suspended bool
+	shown     *State // as last told
 
 	// Of the slot's goroutine.
 	failed *Spec     // what failed: it is not tried again until something of it changes
@@ -208,6 +210,7 @@ func (s *slot) start(want *Desired) {
 		s.sup.mu.Lock()
 		s.inst = nil
 		s.sup.mu.Unlock()
+		s.count(&s.sup.unstarted)
 		s.fail(spec, err)
 	}
 }
@@ -263,6 +266,9 @@ func (s *slot) ended(inst *instance, err error) {
 	s.sup.mu.Lock()
 	s.inst = nil
 	running := s.sup.running
+	if !inst.running && err != nil {
+		s.count(&s.sup.unstarted)
+	}
 	s.sup.mu.Unlock()
 	switch {
 	case err == nil:
@@ -276,6 +282,13 @@ func (s *slot) ended(inst *instance, err error) {
 		return
 	}
 	s.fail(inst.spec, err)
+}
+
+// count counts a task's instance.
+func (s *slot) count(n *atomic.Int64) {
+	if s.id.Kind == unit.KindTask {
+		n.Add(1)
+	}
 }
 
 func (s *slot) fail(spec Spec, err error) {
@@ -352,6 +365,9 @@ func (s *slot) tell(spec Spec, state sluicev1.State, trace string) {
 	}
 	if st != s.told {
 		s.told = st
+		s.sup.mu.Lock()
+		s.shown = &State{Spec: spec, State: state}
+		s.sup.mu.Unlock()
 		s.sup.control.Status(st)
 	}
 }
@@ -390,6 +406,9 @@ func (e *env) Confirm(ctx context.Context) error {
 
 func (e *env) Running() {
 	e.slot.sup.mu.Lock()
+	if !e.inst.running {
+		e.slot.count(&e.slot.sup.started)
+	}
 	e.inst.running = true
 	e.slot.sup.mu.Unlock()
 	e.slot.poke() // the slot tells it, in order with everything else

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice/internal/clock"
@@ -88,6 +89,8 @@ type Supervisor struct {
 	cfg     Config
 	control Control
 	group   *run.Group
+
+	started, unstarted atomic.Int64 // instances of tasks
 
 	mu        sync.Mutex
 	slots     map[unit.ID]*slot
@@ -178,6 +181,31 @@ func (s *Supervisor) Held() []Held {
 	}
 	return out
 }
+
+// State is what was last told of a unit.
+type State struct {
+	Spec  Spec
+	State sluicev1.State
+}
+
+// States lists what was last told of the units that are held, failed ones too. A unit of which nothing was told yet is UNASSIGNED.
+func (s *Supervisor) States() []State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []State
+	for _, sl := range s.slots {
+		switch {
+		case sl.shown != nil:
+			out = append(out, *sl.shown)
+		case sl.want != nil:
+			out = append(out, State{Spec: sl.want.Spec, State: sluicev1.State_STATE_UNASSIGNED})
+		}
+	}
+	return out
+}
+
+// Startups says how many instances of tasks have started, and how many failed before they had.
+func (s *Supervisor) Startups() (started, failed int64) { return s.started.Load(), s.unstarted.Load() }
 
 // Units lists the units of the slots, also of those that are going.
 func (s *Supervisor) Units() []unit.ID {

@@ -124,6 +124,16 @@ func (t *Task) View() View {
 	return v
 }
 
+// Uncommitted counts a sink's records that were put and are not committed.
+func (v *View) Uncommitted() (n int64) {
+	for _, l := range v.Lags {
+		if l.Next != Unknown && l.Committed != Unknown {
+			n += max(l.Next-l.Committed, 0)
+		}
+	}
+	return n
+}
+
 // Total is a counter's value.
 func (v *View) Total(c Counter) int64 { return v.now.counts[c] }
 

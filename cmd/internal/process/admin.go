@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/sluice-project/sluice/internal/run"
+	"github.com/sluice-project/sluice/internal/telemetry"
 	"github.com/sluice-project/sluice/internal/version"
 )
 
@@ -21,6 +23,8 @@ type Admin struct {
 	listener net.Listener
 	server   *http.Server
 	group    *run.Group
+	registry *prometheus.Registry
+	unexport telemetry.Stop // nil where nothing is exported
 }
 
 // NewAdmin listens. ready says why the process is not ready, or nil; it is asked at each request and must not block.
@@ -48,8 +52,16 @@ func NewAdmin(ctx context.Context, address string, ready func() error, metrics .
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return &Admin{listener: l, group: run.New(context.Background(), "admin"),
+	return &Admin{listener: l, registry: registry, group: run.New(context.Background(), "admin"),
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10}}, nil
+}
+
+// Export exports the metrics by OTLP too, where the process's keys say so, until Stop.
+func (a *Admin) Export(ctx context.Context, s Settings, service string, log *slog.Logger) (err error) {
+	if s.Values.Bool(otlpMetrics) {
+		a.unexport, err = telemetry.Metrics(ctx, service, a.registry, log)
+	}
+	return err
 }
 
 // Addr is where it listens, host:port.
@@ -67,5 +79,9 @@ func (a *Admin) Start(context.Context) error {
 
 // Stop ends the requests under way.
 func (a *Admin) Stop(ctx context.Context) error {
-	return errors.Join(a.server.Close(), a.group.Stop(ctx))
+	err := errors.Join(a.server.Close(), a.group.Stop(ctx))
+	if a.unexport != nil {
+		err = errors.Join(err, a.unexport(ctx))
+	}
+	return err
 }

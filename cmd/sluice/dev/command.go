@@ -24,19 +24,22 @@ import (
 
 // flags are those of dev and demo.
 type flags struct {
-	rest, grpc, kafka, data, bootstrap, worker, logLevel string
+	rest, grpc, kafka, admin, data, bootstrap, worker, logLevel string
 }
 
 func (f *flags) define(s *pflag.FlagSet) {
 	s.StringVar(&f.rest, "rest-listen", "127.0.0.1:8083", "address of the REST API, where listeners does not say; port 0 takes a free one")
 	s.StringVar(&f.grpc, "grpc-listen", "127.0.0.1:8082", "address of the control API (gRPC); port 0 takes a free one")
 	s.StringVar(&f.kafka, "kafka-listen", "127.0.0.1:0", "address of the embedded Kafka-protocol broker; port 0 takes a free one")
+	s.StringVar(&f.admin, "admin-listen", "", adminUsage)
 	s.StringVar(&f.data, "data-dir", "", "directory that keeps everything; without it nothing outlives the process")
 	s.StringVar(&f.bootstrap, "bootstrap-servers", "", "your Kafka, instead of the embedded broker")
 	s.StringVar(&f.worker, "worker-config", "", "a Kafka Connect worker properties file")
 	s.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	workerFlags(s)
 }
+
+const adminUsage = "address of /livez, /readyz and /metrics; without it they are not served; port 0 takes a free one"
 
 // workerFlags defines a flag for each worker key.
 func workerFlags(s *pflag.FlagSet) {
@@ -133,7 +136,7 @@ func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Start(cmd.Context(), Options{RESTListen: restListen(rest, f.rest, cmd.Flags()), REST: rest, GRPCListen: f.grpc, KafkaListen: f.kafka, DataDir: f.data, Bootstrap: bootstrap,
+	return Start(cmd.Context(), Options{RESTListen: restListen(rest, f.rest, cmd.Flags()), REST: rest, GRPCListen: f.grpc, KafkaListen: f.kafka, AdminListen: f.admin, DataDir: f.data, Bootstrap: bootstrap,
 		Worker: worker, Clock: c, Logger: log, Levels: levels})
 }
 

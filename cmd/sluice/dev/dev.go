@@ -33,6 +33,8 @@ import (
 type Options struct {
 	// RESTListen, GRPCListen and KafkaListen are host:port; port 0 takes a free one.
 	RESTListen, GRPCListen, KafkaListen string
+	// AdminListen is where health and metrics are served; empty is nowhere.
+	AdminListen string
 	// REST are the worker's keys of the REST API. They say where it listens where RESTListen is empty.
 	REST process.Settings
 	// DataDir keeps etcd and the embedded broker; empty is a temporary directory, removed at the end.
@@ -57,6 +59,13 @@ type Process struct {
 	REST, GRPC, Kafka string
 	// DataDir is where the state is.
 	DataDir string
+	// Admin is where health and metrics are served; empty where they are not.
+	Admin string
+
+	admin           *process.Admin
+	executorMetrics executor.Metrics
+	controlMetrics  controlplane.Metrics
+
 	exec    *executor.Executor
 	control *controlplane.ControlPlane
 	stops   []func(ctx context.Context) error
@@ -119,6 +128,11 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 	if err != nil {
 		return errors.Join(err, listen.Close(rest), grpcListener.Close())
 	}
+	if o.AdminListen != "" {
+		if err := p.listenAdmin(ctx, o.AdminListen, &rest); err != nil {
+			return errors.Join(err, listen.Close(rest), grpcListener.Close())
+		}
+	}
 	app := fx.New(fx.NopLogger, fx.StartTimeout(stopTimeout), fx.StopTimeout(stopTimeout),
 		fx.Supply(o.Logger, elect, exec, controlplane.Config{Listener: grpcListener, OwnsStore: true, Levels: o.Levels}, rest),
 		fx.Provide(func() clock.Clock { return o.Clock }, func() store.Backend { return backend }),
@@ -130,7 +144,26 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 		return err
 	}
 	p.onStop(app.Stop)
+	p.executorMetrics.Of(p.exec)
+	p.controlMetrics.Of(p.control)
+	if p.admin != nil {
+		if err := p.admin.Start(ctx); err != nil {
+			return err
+		}
+	}
 	return p.awaitReady(ctx, o)
+}
+
+// listenAdmin opens the address that serves the health and the metrics of all parts.
+func (p *Process) listenAdmin(ctx context.Context, address string, rest *gateway.Config) (err error) {
+	rest.Metrics = &gateway.Metrics{}
+	p.admin, err = process.NewAdmin(ctx, address, func() error { return p.exec.Health() }, rest.Metrics, &p.controlMetrics, &p.executorMetrics)
+	if err != nil {
+		return err
+	}
+	p.Admin = p.admin.Addr().String()
+	p.onStop(p.admin.Stop)
+	return nil
 }
 
 func openGRPC(ctx context.Context, address string) (net.Listener, error) {
@@ -239,5 +272,9 @@ const readyTimeout = 10 * time.Second
 
 // Announce prints the line that programs wait for.
 func (p *Process) Announce(w io.Writer) {
-	fmt.Fprintf(w, "ready rest=%s grpc=%s kafka=%s\n", p.REST, p.GRPC, p.Kafka)
+	fmt.Fprintf(w, "ready rest=%s grpc=%s kafka=%s", p.REST, p.GRPC, p.Kafka)
+	if p.Admin != "" {
+		fmt.Fprintf(w, " admin=%s", p.Admin)
+	}
+	fmt.Fprintln(w)
 }
