@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -28,6 +29,9 @@ func decodeBody(r io.Reader, v any) error {
 		return fmt.Errorf("the body cannot be read: %w", err)
 	}
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	if !utf8.Valid(body) { // which the decoder would alter
+		return fmt.Errorf("the body is not valid UTF-8: byte %d", validPrefix(body)+1)
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	switch v := v.(type) {
@@ -59,6 +63,19 @@ func decodeBody(r io.Reader, v any) error {
 		return errors.New("there is more after the JSON value: the body must be one JSON object")
 	}
 	return nil
+}
+
+// validPrefix is how many bytes at the front are UTF-8.
+func validPrefix(b []byte) int {
+	n := 0
+	for n < len(b) {
+		r, size := utf8.DecodeRune(b[n:])
+		if r == utf8.RuneError && size <= 1 {
+			break
+		}
+		n += size
+	}
+	return n
 }
 
 // decodeOwn reads the body of a request that Kafka Connect does not have. It may be left out.

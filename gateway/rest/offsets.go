@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"unicode/utf8"
 
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
@@ -85,9 +84,6 @@ func object(b json.RawMessage, what string) (*string, error) {
 	}
 	if b[0] != '{' {
 		return nil, fmt.Errorf("Cannot construct instance of `java.util.LinkedHashMap`: %s must be an object or null", what)
-	}
-	if !utf8.Valid(b) {
-		return nil, fmt.Errorf("%s is not valid UTF-8", what)
 	}
 	var c bytes.Buffer
 	if err := json.Compact(&c, b); err != nil {

@@ -103,7 +103,7 @@ func TestAlterOffsets_BadBodiesAreRefusedWithTheirPlace(t *testing.T) {
 		`{"offsets":[{}],"zz":1}`:         `Unrecognized field "zz" (class ` + one + `s), not marked as ignorable (one known property: "offsets")`,
 		`{"offsets":[{"partition":"x"}]}`: "offsets[0].partition must be an object or null",
 		`{"offsets":[{"offset":[1]}]}`:    "offsets[0].offset must be an object or null",
-		"{\"offsets\":[{\"partition\":{\"a\":\"\xff\"}}]}": "offsets[0].partition is not valid UTF-8",
+		"{\"offsets\":[{\"partition\":{\"a\":\"\xff\"}}]}": "the body is not valid UTF-8: byte 32",
 		`{"offsets":[{}]} {}`:                              "there is more after the JSON value",
 	} {
 		cp, base := serve(t)

@@ -47,7 +47,7 @@ plugin.discovery=service_load
 // StartConnect starts a worker and waits until it serves.
 func StartConnect(t testing.TB, root, properties, base string) *ConnectWorker {
 	t.Helper()
-	jars := fetch(t, filepath.Join(root, "integration/harness/connect/pom.xml"), "connect-"+KafkaVersion)
+	jars := Fetch(t, filepath.Join(root, "integration/harness/connect/pom.xml"), "connect-"+KafkaVersion)
 	w := &ConnectWorker{Base: base, Properties: properties, Process: &Process{Name: "connect", t: t, dir: t.TempDir(), bin: "java",
 		args: []string{"-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", jars + "/*", "org.apache.kafka.connect.cli.ConnectDistributed", properties}}}
 	w.Start()

@@ -30,17 +30,30 @@ type Kafka struct {
 // Jars are Kafka's, fetched once into the user's cache. root is the module's directory.
 func Jars(t testing.TB, root string) string {
 	t.Helper()
-	return fetch(t, filepath.Join(root, "integration/kafka/pom.xml"), "kafka-"+KafkaVersion)
+	return Fetch(t, filepath.Join(root, "integration/kafka/pom.xml"), "kafka-"+KafkaVersion)
 }
 
-// fetch has Maven copy what a pom names into a directory of the user's cache, once.
-func fetch(t testing.TB, pom, name string) string {
+// Fetch has Maven copy what a pom names into a directory of the user's cache, once.
+func Fetch(t testing.TB, pom, name string) string {
 	t.Helper()
-	for _, tool := range []string{"java", "mvn"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("%s is missing: install a JDK of at least 17 and Maven (Debian: apt-get install -y openjdk-17-jdk-headless maven)", tool)
-		}
+	Need(t, "java", "a JDK of at least 17", "openjdk-17-jdk-headless")
+	Need(t, "mvn", "Maven", "maven")
+	return Cached(t, name, func(ctx context.Context, dir string) *exec.Cmd {
+		return exec.CommandContext(ctx, "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir)
+	})
+}
+
+// Need fails where a program is not there, and says how to install it.
+func Need(t testing.TB, program, what, packages string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		t.Fatalf("%s is missing: install %s (Debian: apt-get install -y --no-install-recommends %s)", program, what, packages)
 	}
+}
+
+// Cached is a directory of the user's cache that commands, one after the other, have filled, once.
+func Cached(t testing.TB, name string, fill ...func(ctx context.Context, dir string) *exec.Cmd) string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
@@ -49,9 +62,13 @@ func fetch(t testing.TB, pom, name string) string {
 	if _, err := os.Stat(filepath.Join(dir, "done")); err == nil {
 		return dir
 	}
-	out, err := exec.CommandContext(t.Context(), "mvn", "-q", "-B", "-f", pom, "dependency:copy-dependencies", "-DoutputDirectory="+dir).CombinedOutput()
-	if err != nil {
-		t.Fatalf("fetching %s: %v\n%s", name, err, out)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fill {
+		if out, err := f(t.Context(), dir).CombinedOutput(); err != nil {
+			t.Fatalf("fetching %s: %v\n%s", name, err, out)
+		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "done"), nil, 0o600); err != nil {
 		t.Fatal(err)
