@@ -20,7 +20,7 @@ Kafka Connect's at the root, Sluice's own under ` + "`/v1/`" + `. The gateway se
 - Bodies are JSON (` + "`Content-Type: application/json`" + `); at the root in Kafka Connect's shapes, under ` + "`/v1/`" + ` as proto JSON, where 64-bit
   numbers are strings.
 - HEAD goes wherever GET does; OPTIONS names the methods of a path. Unknown parameters are ignored; there is no ` + "`timeout`" + `.
-- Names in a path are percent-encoded, ` + "`/`" + ` as ` + "`%2F`" + `.
+- Names in a path are percent-encoded.
 - A refusal is ` + "`{\"error_code\": <the status>, \"message\": \"<what is wrong, with which key, and what would be right>\"}`" + ` and changes
   nothing, unless it says otherwise. Any route answers 404 for a path that there is not, 405 for another method, 406 where JSON is
   not accepted, 415 for a body of another type.
