@@ -104,3 +104,31 @@ func TestExactlyOnce_ACutOverFromKafkaConnectFencesAllTasksThatItHad(t *testing.
 	await(t, "all lines", func() bool { return len(c.committed("lines")) == 10 })
 	c.eachOnce("lines", 10)
 }
+
+func TestExactlyOnce_ATaskThatNobodyFollowsIsFencedBeforeNewOnesStart(t *testing.T) {
+	c := newClusterWith(t, map[string]string{"exactly.once.source.support": "enabled"}, 1, 2)
+	conf := map[string]string{"connector.class": "VerifiableSource", "topic": "counted", "tasks.max": "2", "throughput": "50"}
+	c.create("src", conf)
+	c.running("src", 2)
+	ctx := limited(t)
+	holder := c.status("src").Tasks[1].WorkerID
+	c.executors[holder[1]-'1'].Kill()
+	conf["tasks.max"] = "1"
+	c.want("PUT", "/connectors/src/config", conf, 200, "")
+	await(t, "one task runs", func() bool {
+		s := c.status("src")
+		return len(s.Tasks) == 1 && s.Tasks[0].State == "RUNNING" && s.Tasks[0].WorkerID != holder
+	})
+	await(t, "the fence is not owed any more", func() bool { return len(c.replicas[0].Store().View().Lapsed) == 0 })
+	before := len(c.committed("counted"))
+	await(t, "it goes on", func() bool { return len(c.committed("counted")) > before })
+	// The id was used: whoever had it is fenced, and it can be used again.
+	p, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: kafkaio.Client{"bootstrap.servers": c.kafka}, TransactionalID: "e2e-src-1", Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.InitTransactions(ctx); err != nil {
+		t.Error(err)
+	}
+}
