@@ -76,6 +76,7 @@ type Executor struct {
 	registry *plugin.Registry
 	admin    *kafkaio.Admin
 	offsets  offsets.Store
+	stores   *offsets.Pool
 	active   *activetopics.Topics
 	stats    *taskstats.Registry
 	starts   starts // of connectors
@@ -118,9 +119,10 @@ func New(cfg Config) (*Executor, error) {
 	}
 	x.active = activetopics.New(activetopics.Config{Topic: statuses, Client: x.internal, Clock: cfg.Clock, Logger: x.log})
 	if x.offsets = cfg.Offsets; x.offsets == nil {
-		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(),
+		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(), ExactlyOnce: w.ExactlyOnce() == "enabled",
 			ClientID: w.GroupID() + "-offsets", Margin: func() time.Duration { return x.agent.Margin() }, Clock: cfg.Clock, Logger: x.log})
 	}
+	x.stores = offsets.NewPool(x.offsets, x.offsetsPlan)
 	x.agent = agent.New(agent.Config{Streams: cfg.Streams, Heartbeats: cfg.Heartbeats, Executor: cfg.Advertise, Pool: w.Pool(),
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
 		Clock: cfg.Clock, Logger: x.log})
@@ -150,10 +152,11 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	if !w.TopicTracking() {
 		used = nil
 	}
-	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, CallTimeout: w.PluginCallTimeout(), Started: x.starts.count, Clock: x.cfg.Clock})
+	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, ExactlyOnce: w.ExactlyOnce() == "enabled",
+		CallTimeout: w.PluginCallTimeout(), Started: x.starts.count, Clock: x.cfg.Clock})
 	source := sourcetask.NewFactory(sourcetask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
-		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
-		Topics:         x.admin, Offsets: x.offsets, ClientID: clientID("connector-producer-"), ActiveTopic: used,
+		ProducerClient: x.producerClient, TransactionalID: x.transactionalID,
+		Topics: x.admin, Offsets: x.stores.Open, ClientID: clientID("connector-producer-"), ActiveTopic: used,
 		FlushInterval: w.OffsetFlushInterval(), FlushTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
 		TopicCreation: w.TopicCreation(), Stats: x.stats, Traces: x.traces, Clock: x.cfg.Clock})
 	sink := sinktask.NewFactory(sinktask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
@@ -193,8 +196,11 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 
 // altering is what reads and alters offsets.
 func (x *Executor) altering() altering.Deps {
-	return altering.Deps{Find: x.registry.Connector, Offsets: x.offsets, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
+	return altering.Deps{Find: x.registry.Connector, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
 		Complete: x.agent.CompleteOffsets,
+		Offsets: func(ctx context.Context, conf map[string]string) (offsets.Store, func(), error) {
+			return x.stores.Open(ctx, conf, x.cfg.Worker.ExactlyOnce() == "enabled")
+		},
 		Groups: func(conf map[string]string) (altering.Groups, error) {
 			client, err := x.cfg.Worker.Client(config.Admin, conf)
 			if err != nil {
@@ -422,18 +428,4 @@ func checkClient(role config.Role, java map[string]string) error {
 	_, _, err := kafkaio.Translate(map[config.Role]kafkaio.Role{config.Producer: kafkaio.RoleProducer, config.Consumer: kafkaio.RoleConsumer,
 		config.Admin: kafkaio.RoleAdmin}[role], java)
 	return err
-}
-
-// fence takes the place of a sink's member and leaves the group: the old instance can do nothing any more.
-func (x *Executor) fence(ctx context.Context, f *sluicev1.FenceCommand) error {
-	u, err := unit.Parse(f.GetUnit())
-	if err != nil || u.Kind != unit.KindTask {
-		return errs.New(errs.Internal, "unit %q cannot be fenced: it is no task", f.GetUnit())
-	}
-	conf := mapOf(f.GetConnectorConfig())
-	client, err := x.cfg.Worker.Client(config.Consumer, conf)
-	if err != nil {
-		return err
-	}
-	return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, x.log)
 }

@@ -89,7 +89,7 @@ func (s *Store) SubmitPlan(ctx context.Context, p Plan) (changed bool, err error
 		if size += n; n > MaxTaskConfig {
 			return false, fmt.Errorf("%w: the config of task %d of connector %s has %d bytes: at most %d", ErrTooLarge, i, p.Connector, n, MaxTaskConfig)
 		}
-		f := Fingerprint(v.GetConfig(), t, p.PluginVersion)
+		f := Fingerprint(v.GetConfig(), t, runs(v, p))
 		ref.Fingerprints = append(ref.Fingerprints, f[:]...)
 	}
 	if size > MaxTaskSet {
@@ -123,6 +123,15 @@ func (s *Store) SubmitPlan(ctx context.Context, p Plan) (changed bool, err error
 		return false, fmt.Errorf("%w: connector %s or its planner's assignment was written meanwhile", ErrPlanStale, p.Connector)
 	}
 	return !same, nil
+}
+
+// runs is what else a task's fingerprint is of: the plugin's version, and for a source whether it delivers exactly once. A
+// task that begins or ends to do so is another: its unit has another class.
+func runs(v *storev1.Connector, p Plan) string {
+	if v.GetType() == sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE && p.TaskClass == sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED {
+		return p.PluginVersion + "\nexactly once"
+	}
+	return p.PluginVersion
 }
 
 // taskSetID names a set: <planner epoch>-<sequence>-<mod>. A planner that is started anew within its epoch

@@ -40,8 +40,9 @@ type Groups interface {
 // Deps is what is needed to read and alter offsets.
 type Deps struct {
 	// Find finds a plugin by class or alias.
-	Find    func(class string) (connectors.Plugin, error)
-	Offsets offsets.Store
+	Find func(class string) (connectors.Plugin, error)
+	// Offsets opens the store of a source's offsets; release it once.
+	Offsets func(ctx context.Context, connectorConfig map[string]string) (s offsets.Store, release func(), err error)
 	// Groups makes the admin client of a sink connector.
 	Groups func(connectorConfig map[string]string) (Groups, error)
 	// Complete tells the control plane what a request came to.
@@ -117,7 +118,7 @@ func (d Deps) Read(ctx context.Context, connector string, config map[string]stri
 	if p.Type == connectors.Sink {
 		out, err = d.readSink(ctx, connector, config)
 	} else {
-		out, err = d.readSource(ctx, connector)
+		out, err = d.readSource(ctx, connector, config)
 	}
 	if err != nil {
 		return nil, known(err)
@@ -128,8 +129,13 @@ func (d Deps) Read(ctx context.Context, connector string, config map[string]stri
 	return out, nil
 }
 
-func (d Deps) readSource(ctx context.Context, connector string) ([]*sluicev1.PartitionOffset, error) {
-	entries, err := d.Offsets.List(ctx, connector)
+func (d Deps) readSource(ctx context.Context, connector string, config map[string]string) ([]*sluicev1.PartitionOffset, error) {
+	store, release, err := d.Offsets(ctx, config)
+	if err != nil {
+		return nil, failed(err, "Failed to retrieve offsets for source connector %s", connector)
+	}
+	defer release()
+	entries, err := store.List(ctx, connector)
 	if err != nil {
 		return nil, failed(err, "Failed to retrieve offsets for source connector %s", connector)
 	}

@@ -136,7 +136,7 @@ type bench struct {
 
 func newBench() *bench {
 	b := &bench{store: &store{}, groups: &groups{exists: true}, env: env{time.Hour}}
-	b.deps = Deps{Offsets: b.store, CallTimeout: 200 * time.Millisecond, Clock: clock.Real(),
+	b.deps = Deps{Offsets: opens(b.store), CallTimeout: 200 * time.Millisecond, Clock: clock.Real(),
 		Groups: func(map[string]string) (Groups, error) { return b.groups, nil },
 		Find: func(class string) (connectors.Plugin, error) {
 			switch class {
@@ -448,4 +448,9 @@ func FuzzParse_NeverPanicsAndKeepsWholeNumbers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// opens is a store that needs no opening.
+func opens(s offsets.Store) func(context.Context, map[string]string) (offsets.Store, func(), error) {
+	return func(context.Context, map[string]string) (offsets.Store, func(), error) { return s, func() {}, nil }
 }

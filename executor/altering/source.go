@@ -11,9 +11,14 @@ import (
 
 // source alters a source's offsets and says whether the connector has none elsewhere.
 func (d Deps) source(ctx context.Context, p connectors.Plugin, j job) (complete bool, err error) {
+	store, release, err := d.Offsets(ctx, j.config)
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	var entries []offsets.Entry
 	if j.forgetAll {
-		if entries, err = d.Offsets.List(ctx, j.connector); err != nil {
+		if entries, err = store.List(ctx, j.connector); err != nil {
 			return false, err
 		}
 		for i := range entries {
@@ -41,5 +46,5 @@ func (d Deps) source(ctx context.Context, p connectors.Plugin, j job) (complete 
 	if err := j.mayAct(); err != nil {
 		return false, err
 	}
-	return complete, d.Offsets.Alter(ctx, j.connector, entries)
+	return complete, store.Alter(ctx, j.connector, entries)
 }

@@ -84,7 +84,7 @@ var definition = func() *configdef.Def {
 	add("topic.creation.enable", configdef.Boolean, text("true"), nil, "Whether topic.creation.* of source connectors have an effect.")
 	add("topic.tracking.enable", configdef.Boolean, text("true"), nil, "Whether the topics that connectors use are recorded.")
 	add("topic.tracking.allow.reset", configdef.Boolean, text("true"), nil, "Whether that record may be reset.")
-	add(eosSupport, configdef.String, text("disabled"), configdef.InIgnoreCase("disabled", "preparing", "enabled"), "Exactly-once support for source connectors.")
+	add(eosSupport, configdef.String, text("disabled"), configdef.InIgnoreCase("disabled", "preparing", "enabled"), "Exactly-once delivery by source connectors: enabled for all of them; preparing is the step before it, on every executor of a cluster. See docs/exactly-once.md.")
 	add(overridePolicy, configdef.String, text("All"), policies, "Which client configs connectors may override: All, None, Principal or Allowlist.")
 	add(overrideAllow, configdef.List, text(""), nil, "The client configs that the policy Allowlist allows.")
 	add("config.providers", configdef.List, text(""), nil, "The names of config providers; config.providers.<name>.class and .param.* describe each.")

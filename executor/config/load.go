@@ -125,8 +125,8 @@ func load(given, source map[string]string, others []string) (Worker, []string, e
 	if len(unknownKeys) > 0 {
 		warnings = append(warnings, strange)
 	}
-	if w.ExactlyOnce() != "disabled" {
-		warnings = append(warnings, eosSupport+"="+w.ExactlyOnce()+": this version delivers the records of sources at least once")
+	if w.standalone && strings.ToLower(w.values.String(eosSupport)) != "disabled" {
+		warnings = append(warnings, eosSupport+" has no effect on a standalone worker, as in Kafka Connect: it delivers the records of sources at least once")
 	}
 	return w, warnings, nil
 }

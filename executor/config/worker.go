@@ -124,8 +124,13 @@ func (w Worker) TopicTracking() bool { return w.values.Bool("topic.tracking.enab
 // TopicTrackingReset says whether that record may be reset. Default true.
 func (w Worker) TopicTrackingReset() bool { return w.values.Bool("topic.tracking.allow.reset") }
 
-// ExactlyOnce is exactly.once.source.support: disabled, preparing or enabled.
-func (w Worker) ExactlyOnce() string { return strings.ToLower(w.values.String(eosSupport)) }
+// ExactlyOnce is exactly.once.source.support: disabled, preparing or enabled; disabled for a standalone worker.
+func (w Worker) ExactlyOnce() string {
+	if w.standalone {
+		return "disabled"
+	}
+	return strings.ToLower(w.values.String(eosSupport))
+}
 
 // ConfigProviders are config.providers and the keys below it, as they were given.
 func (w Worker) ConfigProviders() map[string]string {

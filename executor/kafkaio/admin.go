@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"github.com/sluice-project/sluice/internal/clock"
 )
 
 // Admin asks and changes what a cluster has. Safe for concurrent use. Every call ends with its context, or after a
@@ -193,13 +195,20 @@ func (a *Admin) CreateTopic(ctx context.Context, spec TopicSpec) error {
 func (a *Admin) EnsureInternalTopic(ctx context.Context, spec TopicSpec) error {
 	info, err := a.DescribeTopic(ctx, spec.Name)
 	if errors.Is(err, ErrUnknownTopic) {
-		if err = a.CreateTopic(ctx, spec); err == nil {
-			return nil
-		}
-		if !errors.Is(err, ErrTopicExists) {
+		if err = a.CreateTopic(ctx, spec); err != nil && !errors.Is(err, ErrTopicExists) {
 			return err
 		}
-		info, err = a.DescribeTopic(ctx, spec.Name)
+		// Brokers learn of it one after another, also where somebody else made it at the same time.
+		for {
+			info, err = a.DescribeTopic(ctx, spec.Name)
+			if !errors.Is(err, ErrUnknownTopic) || ctx.Err() != nil {
+				break
+			}
+			select {
+			case <-clock.Real().After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
 	}
 	if err != nil {
 		return err

@@ -69,7 +69,7 @@ type consumer struct {
 	groupless                    bool // a reader: its group.id stands for nothing
 	names                        map[string]string
 	position                     map[TopicPartition]int64
-	onEOF                        func(TopicPartition)
+	onEOF                        func(tp TopicPartition, offset int64)
 	lastLog                      string
 }
 
@@ -293,7 +293,7 @@ func (c *consumer) take(b *Batch) error {
 		r.Value, buf = cutBytes(buf, int64(d.val_len))
 		tp := TopicPartition{Topic: topic, Partition: r.Partition}
 		if d.err != 0 {
-			if err := c.failed(tp, int32(d.err), string(r.Value)); err != nil {
+			if err := c.failed(tp, r.Offset, int32(d.err), string(r.Value)); err != nil {
 				return err
 			}
 			continue
@@ -320,11 +320,11 @@ func (c *consumer) take(b *Batch) error {
 }
 
 // failed deals with a message that is an error of its partition.
-func (c *consumer) failed(tp TopicPartition, code int32, text string) error {
+func (c *consumer) failed(tp TopicPartition, offset int64, code int32, text string) error {
 	switch kafka.ErrorCode(code) {
 	case kafka.ErrPartitionEOF:
 		if c.onEOF != nil {
-			c.onEOF(tp)
+			c.onEOF(tp, offset)
 		}
 		return nil
 	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrOffsetOutOfRange, kafka.ErrMaxPollExceeded:

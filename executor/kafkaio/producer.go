@@ -73,6 +73,10 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	// Nobody reads confluent-kafka-go's own channels here.
 	conf["go.events.channel.size"], conf["go.produce.channel.size"] = 1, 1
 	conf["go.delivery.reports"] = false
+	if cfg.TransactionalID != "" {
+		// librdkafka refuses a request that may outlast the transaction.
+		fit(conf, "socket.timeout.ms", TransactionTimeout(conf["transaction.timeout.ms"]))
+	}
 	w, err := newWaker()
 	if err != nil {
 		return nil, err
@@ -88,6 +92,22 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 	setLogQueue(rk, nil)
 	queueWake(c.q, w.fd)
 	return c, nil
+}
+
+// fit lowers a setting in milliseconds to a limit.
+func fit(conf kafka.ConfigMap, key string, limit time.Duration) {
+	if ms, err := strconv.ParseInt(fmt.Sprint(conf[key]), 10, 64); err == nil && ms > limit.Milliseconds() {
+		conf[key] = strconv.FormatInt(limit.Milliseconds(), 10)
+	}
+}
+
+// TransactionTimeout is how long Kafka lets a transaction be open, of a producer whose transaction.timeout.ms is v; the
+// default of Java's clients and librdkafka where it is not set.
+func TransactionTimeout(v any) time.Duration {
+	if ms, err := strconv.ParseInt(fmt.Sprint(v), 10, 64); err == nil && ms > 0 {
+		return time.Duration(ms) * time.Millisecond
+	}
+	return time.Minute
 }
 
 // stopPoller ends the goroutine by which confluent-kafka-go would take the reports one by one. The channel
@@ -311,28 +331,35 @@ func (p *Producer) Close() {
 	}
 }
 
-// InitTransactions fences older producers with the same transactional id.
+// InitTransactions fences older producers with the same transactional id. Once it has returned nil, what they had not
+// committed never will be.
 func (p *Producer) InitTransactions(ctx context.Context) error {
-	return p.transaction(ctx, "initialising transactions", func() error { return p.p.InitTransactions(ctx) })
+	return p.transaction(ctx, "initialising transactions", p.p.InitTransactions)
 }
 
 // Begin begins a transaction.
 func (p *Producer) Begin() error { return wrap(p.p.BeginTransaction()) }
 
-// Commit commits. Every report has to be taken before, or it waits for them in vain.
+// Commit commits. Somebody has to take the reports meanwhile, or it waits for them in vain; it fails where one of them
+// has an error. Where ctx ends first it is not known whether it was committed.
 func (p *Producer) Commit(ctx context.Context) error {
-	return p.transaction(ctx, "committing a transaction", func() error { return p.p.CommitTransaction(ctx) })
+	return p.transaction(ctx, "committing a transaction", p.p.CommitTransaction)
 }
 
-// Abort gives the transaction up.
+// Abort gives the transaction up. Somebody has to take the reports meanwhile.
 func (p *Producer) Abort(ctx context.Context) error {
-	return p.transaction(ctx, "aborting a transaction", func() error { return p.p.AbortTransaction(ctx) })
+	return p.transaction(ctx, "aborting a transaction", p.p.AbortTransaction)
 }
+
+// piece is how long librdkafka waits at a time in a call of a transaction: ctx cannot end it in the middle.
+const piece = 500 * time.Millisecond
 
 // transaction tries f again while Kafka says that it may help, until ctx ends.
-func (p *Producer) transaction(ctx context.Context, what string, f func() error) error {
+func (p *Producer) transaction(ctx context.Context, what string, f func(ctx context.Context) error) error {
 	for {
-		err := wrap(f())
+		limit, cancel := context.WithTimeout(ctx, piece)
+		err := wrap(f(limit))
+		cancel()
 		var e *Error
 		if err == nil || !errors.As(err, &e) || !e.Retriable || ctx.Err() != nil {
 			if err != nil {
@@ -343,7 +370,7 @@ func (p *Producer) transaction(ctx context.Context, what string, f func() error)
 		select {
 		case <-ctx.Done():
 			return ended(ctx, what)
-		case <-clock.Real().After(100 * time.Millisecond):
+		case <-clock.Real().After(20 * time.Millisecond):
 		}
 	}
 }

@@ -46,7 +46,18 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 	for p := range open {
 		moved[p] = now()
 	}
-	c.onEOF = func(tp TopicPartition) { delete(open, tp.Partition) }
+	// A committed reader is told of an end where the first open transaction begins. What is committed behind it has to be
+	// waited for: it may be what the caller is after.
+	ends, err := c.ends(ctx, topic, open, opts)
+	if err != nil {
+		return nil, err
+	}
+	held := map[int32]bool{}
+	c.onEOF = func(tp TopicPartition, offset int64) {
+		if held[tp.Partition] = offset < ends[tp.Partition]; !held[tp.Partition] {
+			delete(open, tp.Partition)
+		}
+	}
 	var b Batch
 	for len(open) > 0 {
 		if err := c.serve(); err != nil {
@@ -68,7 +79,10 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 		if ctx.Err() != nil {
 			return nil, ended(ctx, fmt.Sprintf("reading topic %q", topic))
 		}
-		if late := overdue(open, moved, now()-opts.Progress); len(late) > 0 {
+		if late := overdue(open, held, moved, now(), opts.Progress); len(late) > 0 {
+			if held[late[0]] {
+				return nil, fmt.Errorf("reading topic %q: partitions %v have a transaction that is open for %v: %w", topic, late, openWait, ErrTimeout)
+			}
 			return nil, fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", topic, late, opts.Progress, ErrTimeout, c.hint())
 		}
 		if len(open) > 0 {
@@ -138,14 +152,68 @@ func (c *consumer) reader(ctx context.Context, client Client, topic string, opts
 	return open, nil
 }
 
-func overdue(open map[int32]bool, moved map[int32]time.Duration, before time.Duration) (late []int32) {
+// openWait is how long a transaction of somebody else may keep a reader from a partition's end: longer than Kafka lets it
+// be open (transaction.timeout.ms, a minute by default), and looks for those that are (ten seconds).
+const openWait = 90 * time.Second
+
+// overdue are the partitions that brought nothing for too long; held ones have a transaction open before their end.
+func overdue(open, held map[int32]bool, moved map[int32]time.Duration, now, progress time.Duration) (late []int32) {
 	for p := range open {
-		if moved[p] < before {
+		limit := progress
+		if held[p] {
+			limit = max(openWait, progress)
+		}
+		if now-moved[p] > limit {
 			late = append(late, p)
 		}
 	}
 	slices.Sort(late)
 	return late
+}
+
+// ends are where the partitions end, whatever transactions are open.
+func (c *consumer) ends(ctx context.Context, topic string, open map[int32]bool, opts ReadOptions) (map[int32]int64, error) {
+	out := map[int32]int64{}
+	if opts.Isolation != "read_committed" || len(open) == 0 {
+		return out, nil
+	}
+	a, err := kafka.NewAdminClientFromConsumer(c.c)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	defer a.Close()
+	ask := map[kafka.TopicPartition]kafka.OffsetSpec{}
+	for p := range open {
+		ask[kafka.TopicPartition{Topic: &topic, Partition: p}] = kafka.LatestOffsetSpec
+	}
+	limit, cancel := context.WithTimeout(ctx, opts.Progress)
+	defer cancel()
+	for {
+		err := listEnds(limit, a, ask, out)
+		c.drainLogs()
+		if err == nil {
+			return out, nil
+		}
+		// Of a topic that was just made, leaders are not known everywhere yet.
+		if !Retriable(err) || limit.Err() != nil {
+			return nil, fmt.Errorf("reading topic %q: asking where it ends: %w%s", topic, err, c.hint())
+		}
+		c.wake.wait(limit, 100*time.Millisecond)
+	}
+}
+
+func listEnds(ctx context.Context, a *kafka.AdminClient, ask map[kafka.TopicPartition]kafka.OffsetSpec, out map[int32]int64) error {
+	r, err := a.ListOffsets(ctx, ask, kafka.SetAdminIsolationLevel(kafka.IsolationLevelReadUncommitted), kafka.SetAdminRequestTimeout(time.Duration(millis(ctx))*time.Millisecond))
+	if err != nil {
+		return wrap(err)
+	}
+	for tp, info := range r.ResultInfos {
+		if err := wrap(info.Error); err != nil {
+			return fmt.Errorf("partition %d: %w", tp.Partition, err)
+		}
+		out[tp.Partition] = int64(info.Offset)
+	}
+	return nil
 }
 
 // begin assigns all partitions of a topic.

@@ -12,6 +12,9 @@
 // below the margin, so that no queued write outlives the right. An entry goes to the key bytes that the
 // topic already has for its partition, whatever their order; a null offset tombstones all of them.
 //
+// A connector may have a topic of its own (Own, from a Pool); an exactly-once source writes its offsets itself, in its
+// transactions (Transactional).
+//
 // Start with Store; kafka.go, read.go and write.go are the topic, file.go and java.go the file. All types
 // are safe for concurrent use.
 package offsets

@@ -37,8 +37,9 @@ type Config struct {
 	Topic string
 	// Producer and Consumer are the client settings: the worker's unprefixed ones.
 	Producer, Consumer kafkaio.Client
-	// Group is group.id: Alter's transactional id is <group.id>-<connector>-offsets.
-	Group string
+	// Group is group.id, ExactlyOnce says that tasks of sources have transactional ids: see AlterID.
+	Group       string
+	ExactlyOnce bool
 	// ClientID is that of the clients; Kafka Connect's is <group.id>-offsets.
 	ClientID string
 	// Margin is the session's margin; the producer's message timeout is three fifths of it. Default 5 s.

@@ -60,14 +60,7 @@ func (k *Kafka) Write(ctx context.Context, connector string, right Right, entrie
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if h := k.held[connector]; h != nil {
-		if h.table != nil {
-			h.table.applyAll(recs)
-		}
-		if k.busy {
-			h.since = append(h.since, recs...)
-		}
-	}
+	k.written(connector, recs)
 	return nil
 }
 
@@ -78,10 +71,10 @@ func (k *Kafka) send(w *pending, recs []record, right Right) error {
 		return err
 	}
 	out := k.out
-	msgs := make([]kafkaio.Message, len(recs))
-	for i, r := range recs {
+	msgs := k.messages(recs)
+	for i := range msgs {
 		out.seq++
-		msgs[i] = kafkaio.Message{Topic: k.cfg.Topic, Partition: -1, Key: r.key, Value: r.value, Timestamp: -1, Seq: out.seq}
+		msgs[i].Seq = out.seq
 	}
 	// Promise 2: what is queued now times out before the right ends.
 	if right != nil {
@@ -174,6 +167,19 @@ func (k *Kafka) reports(ctx context.Context, out *writer) {
 	}
 }
 
+// AlterID is the transactional id of altering a connector's offsets: task 0's where tasks have one, as Kafka Connect has it.
+func (c Config) AlterID(connector string) string {
+	if c.ExactlyOnce {
+		return TransactionalID(c.Group, connector, 0)
+	}
+	return c.Group + "-" + connector + "-offsets"
+}
+
+// TransactionalID is that of an exactly-once source's task, Kafka Connect's.
+func TransactionalID(group, connector string, task int) string {
+	return fmt.Sprintf("%s-%s-%d", group, connector, task)
+}
+
 // Alter implements Store: one transaction, whose id fences the one of an attempt before.
 func (k *Kafka) Alter(ctx context.Context, connector string, entries []Entry) (err error) {
 	if len(entries) == 0 {
@@ -184,7 +190,7 @@ func (k *Kafka) Alter(ctx context.Context, connector string, entries []Entry) (e
 			err = fmt.Errorf("altering offsets of connector %q: %w", connector, err)
 		}
 	}()
-	p, err := k.clients.producer(k.cfg.Group+"-"+connector+"-offsets", 0)
+	p, err := k.clients.producer(k.cfg.AlterID(connector), 0)
 	if err != nil {
 		return err
 	}
@@ -223,10 +229,7 @@ func (k *Kafka) Alter(ctx context.Context, connector string, entries []Entry) (e
 	if err := p.Begin(); err != nil {
 		return err
 	}
-	msgs := make([]kafkaio.Message, len(recs))
-	for i, r := range recs {
-		msgs[i] = kafkaio.Message{Topic: k.cfg.Topic, Partition: -1, Key: r.key, Value: r.value, Timestamp: -1, Seq: uint64(i) + 1}
-	}
+	msgs := k.messages(recs)
 	for len(msgs) > 0 {
 		n, perr := p.Produce(msgs)
 		msgs = msgs[n:]

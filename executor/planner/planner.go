@@ -43,6 +43,8 @@ type Deps struct {
 	Find func(class string) (connectors.Plugin, error)
 	// Submit hands a plan to the control plane.
 	Submit func(ctx context.Context, h *sluicev1.PlanHeader, tasks []*sluicev1.Config) error
+	// ExactlyOnce says that tasks of sources have transactions: exactly.once.source.support is enabled.
+	ExactlyOnce bool
 	// CallTimeout bounds each call of the plugin.
 	CallTimeout time.Duration
 	Clock       clock.Clock
@@ -261,7 +263,7 @@ func (in *instance) plan(ctx context.Context, c connector) error {
 		tasks[i] = in.task(config)
 	}
 	class := sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE
-	if in.plugin.Type == connectors.Sink {
+	if in.plugin.Type == connectors.Sink || in.deps.ExactlyOnce {
 		class = sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
 	}
 	for try := 1; ; try++ {

@@ -1,4 +1,4 @@
-// Package sourcetask runs a source task at least once: poll, convert, produce, and commit the offsets of
+// Package sourcetask runs a source task, at least once or exactly once: poll, convert, produce, and commit the offsets of
 // what Kafka has acknowledged.
 //
 // The one idea: one goroutine, the loop, owns the ledger and everything that reaches Kafka. The plugin
@@ -12,6 +12,10 @@
 // Promise 1: the ledger hands out an offset only once every earlier record of its source partition is
 // acknowledged; a record that Kafka refuses fails the task, unless errors.tolerance=all. Promise 2: nothing
 // is polled, handed to the producer or committed without a running right, and after Cut nothing at all.
+//
+// An exactly-once source (a Kafka-fenced unit) puts records and offsets in one transaction: transaction.go. There an
+// instance acts without a right, because Kafka refuses it once its successor has initialised the transactional id; and
+// nothing is initialised without a right.
 //
 // Start with task.go (the instance and its states), then loop.go, finish.go and ledger.go.
 package sourcetask

@@ -17,6 +17,9 @@ var (
 	ErrHung = errors.New("sourcetask: the plugin does not return")
 	// ErrConfig is wrapped where the configs cannot be run.
 	ErrConfig = errors.New("sourcetask: invalid config")
+	// ErrTransaction is wrapped where a transaction cannot end: the connector asked for both a commit and an abort, or
+	// Kafka aborted it for its age.
+	ErrTransaction = errors.New("sourcetask: transaction")
 	// errMark says that a report or an offset does not fit the ledger.
 	errMark = errors.New("sourcetask: ledger (bug)")
 )

@@ -23,7 +23,10 @@ func (t *task) finish(started bool, cause error) error {
 	hung := t.settle(left)
 	cut := t.read().cut
 	var unflushed error
-	if started && !cut {
+	switch {
+	case started && t.txn != nil:
+		cause, unflushed = t.last(left, cause)
+	case started && !cut:
 		unflushed = t.drain(left)
 		unflushed = errors.Join(unflushed, t.flushAll(left))
 	}

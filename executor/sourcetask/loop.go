@@ -47,6 +47,7 @@ type loop struct {
 	used     map[string]bool   // the topics of a batch
 	rest     []kafkaio.Message // of out, not handed over yet
 	ledger   Ledger
+	parts    []map[string]any // the source partitions that were polled: the batch is the plugin's while it polls
 	producer Producer
 	carrier  *run.Group // carries producer's reports
 	reports  chan []kafkaio.Report
@@ -65,13 +66,15 @@ type loop struct {
 
 // Run implements supervisor.Instance.
 func (t *task) Run(ctx context.Context) (err error) {
-	release := t.deps.Offsets.Hold(t.spec.Unit.Name)
-	defer release()
+	h, err := t.hold()
+	if err != nil {
+		return err
+	}
+	defer h.release()
 	defer t.deps.Stats.Add(t.stats)()
-	t.lost = make(chan error, 1)
+	t.store, t.lost = h.store, make(chan error, 1)
 	if t.ready != nil {
 		defer t.closeProducer() // where it comes to no finish
-		t.ready.release()
 		if err := t.adopt(t.ready.producer); err != nil {
 			return err
 		}
@@ -87,7 +90,12 @@ func (t *task) Run(ctx context.Context) (err error) {
 	t.batch, t.used = connectors.NewSourceBatch(maxBatch), map[string]bool{}
 	t.acts = history.Acts(t.log)
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
-	since := t.deps.Clock.Boot()
+	if t.txn != nil {
+		if err := t.initTransactions(); err != nil {
+			return t.finish(false, err)
+		}
+	}
+	since := t.deps.Clock.Boot() // after the fence: what older instances commit is there
 	started := false
 	err = t.lane.Do(0, t.stopping.Done(), t.stats.During(taskstats.Start, func(ctx context.Context) error {
 		t.source = t.plugin.NewSource().NewTask()
@@ -125,6 +133,12 @@ func (t *task) work() error {
 			}
 		case err := <-t.writer.Done():
 			t.writer.Taken()
+			if t.txn != nil {
+				if err := t.over(err); err != nil {
+					return err
+				}
+				continue
+			}
 			t.wrote(err)
 		case got := <-t.reports:
 			if err := t.acknowledge(got); err != nil {
@@ -171,10 +185,16 @@ func (t *task) step() error {
 		}
 	}
 	now := t.deps.Clock.Now()
-	if !now.Before(t.flushAt) && !t.writer.Busy() {
-		t.flush(now)
+	if t.txn != nil {
+		if poll, err := t.advance(now, false); err != nil || !poll {
+			return err
+		}
+	} else {
+		if !now.Before(t.flushAt) && !t.writer.Busy() {
+			t.flush(now)
+		}
+		t.closeIdle(now)
 	}
-	t.closeIdle(now)
 	if t.lane.Busy() {
 		return nil
 	}
@@ -194,6 +214,9 @@ func (t *task) step() error {
 // poll runs in the plugin's lane: one batch, polled and converted.
 func (t *task) poll(ctx context.Context) error {
 	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
+	if t.txn != nil && t.txn.asked != nil {
+		t.txn.asked.forget()
+	}
 	begin := t.deps.Clock.Boot()
 	t.stats.Enter(taskstats.Poll)
 	t.trace.Begin("poll")
@@ -257,6 +280,12 @@ func (t *task) returned(err error) error {
 // delivered: promise 1 holds, since its offset still waits for every earlier record of its partition.
 func (t *task) take() error {
 	clear(t.used)
+	for ref := len(t.parts); ref == 0 || t.batch.PartitionMap(connectors.PartitionRef(ref)) != nil; ref++ { //nolint:gosec // a batch has few
+		t.parts = append(t.parts, t.batch.PartitionMap(connectors.PartitionRef(ref))) //nolint:gosec // as above
+	}
+	if t.txn != nil {
+		return t.takeTransactional()
+	}
 	n, last, bytes := 0, "", int64(0)
 	for i := range t.out.Marks {
 		m := &t.out.Marks[i]
@@ -395,6 +424,11 @@ func (t *task) carry(ctx context.Context, p Producer, to, spare chan []kafkaio.R
 
 // acknowledge takes reports into the ledger and gives their buffer back.
 func (t *task) acknowledge(got []kafkaio.Report) error {
+	if t.txn != nil {
+		err := t.refused(got)
+		t.spare <- got
+		return err
+	}
 	var failed error
 	refused := 0
 	for i := range got {
@@ -424,11 +458,7 @@ func (t *task) flush(now time.Time) {
 		return
 	}
 	t.stats.Committing()
-	t.writing = t.ledger.Collect(t.writing[:0])
-	entries := make([]offsets.Entry, len(t.writing))
-	for i, c := range t.writing {
-		entries[i] = offsets.Entry{Partition: t.batch.PartitionMap(c.Partition), Offset: offsetMap(c.Offset)}
-	}
+	entries := t.collect()
 	err := t.writer.Begin(func(ctx context.Context) error {
 		limit, cancel := context.WithTimeout(ctx, t.deps.FlushTimeout)
 		defer cancel()
@@ -436,7 +466,7 @@ func (t *task) flush(now time.Time) {
 			return ErrCut
 		}
 		begin := t.deps.Clock.Boot()
-		err := t.deps.Offsets.Write(limit, t.spec.Unit.Name, t.env.RightLeft, entries)
+		err := t.store.Write(limit, t.spec.Unit.Name, t.env.RightLeft, entries)
 		if err == nil && t.acts {
 			history.Act(t.log, t.deps.Clock, history.Committed, begin, slog.String(logkey.Class, t.spec.Class.String()))
 		}
@@ -445,6 +475,16 @@ func (t *task) flush(now time.Time) {
 	if err != nil {
 		t.wrote(err)
 	}
+}
+
+// collect takes the offsets that can be committed out of the ledger.
+func (t *task) collect() []offsets.Entry {
+	t.writing = t.ledger.Collect(t.writing[:0])
+	entries := make([]offsets.Entry, len(t.writing))
+	for i, c := range t.writing {
+		entries[i] = offsets.Entry{Partition: t.parts[c.Partition], Offset: offsetMap(c.Offset)}
+	}
+	return entries
 }
 
 // wrote deals with what a write of offsets came to.

@@ -17,6 +17,8 @@ import (
 	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/executor/tasktrace"
 	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/logkey"
+	"github.com/sluice-project/sluice/internal/unit"
 )
 
 // Deps is what source tasks share.
@@ -32,8 +34,11 @@ type Deps struct {
 	Topics Topics
 	// NewProducer opens a producer; nil is kafkaio.NewProducer.
 	NewProducer func(cfg kafkaio.ProducerConfig) (Producer, error)
-	Offsets     offsets.Store
-	ClientID    func(connector string, task int) string
+	// Offsets opens the store of a connector's offsets; release it once.
+	Offsets func(ctx context.Context, connectorConfig map[string]string, exactlyOnce bool) (s offsets.Store, release func(), err error)
+	// TransactionalID is the transactional id of an exactly-once source's task.
+	TransactionalID func(connector string, task int) string
+	ClientID        func(connector string, task int) string
 	// ActiveTopic is told of each topic that a task writes to; it may be nil.
 	ActiveTopic func(connector string, task int, topic string)
 	// FlushInterval and FlushTimeout are offset.flush.interval.ms and offset.flush.timeout.ms, StopTimeout is
@@ -100,7 +105,13 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 		}
 	}
 	log := env.Logger()
-	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
+	var txn *transaction
+	if spec.Class == unit.ClassKafkaFenced {
+		if txn, err = f.newTransaction(spec.ConnectorConfig, client); err != nil {
+			return nil, err
+		}
+	}
+	t := &task{txn: txn, deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
@@ -111,9 +122,48 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	return t, nil
 }
 
+// held are a connector's offsets, open and held.
+type held struct {
+	store   offsets.Store
+	release func()
+}
+
+// hold opens and holds the offsets of a unit's connector.
+func (f factory) hold(ctx context.Context, spec supervisor.Spec) (held, error) {
+	store, closed, err := f.deps.Offsets(ctx, spec.ConnectorConfig, spec.Class == unit.ClassKafkaFenced)
+	if err != nil {
+		return held{}, fmt.Errorf("the offsets topic of connector %q: %w", spec.Unit.Name, err)
+	}
+	release := store.Hold(spec.Unit.Name)
+	return held{store, func() { release(); closed() }}, nil
+}
+
+// hold waits until Kafka can be asked.
+func (t *task) hold() (h held, err error) {
+	if t.ready != nil {
+		return t.ready.held, nil
+	}
+	for {
+		limit, cancel := context.WithTimeout(t.stopping, openTime)
+		h, err = factory{t.deps}.hold(limit, t.spec)
+		cancel()
+		if err == nil || t.stopping.Err() != nil || !kafkaio.Retriable(err) && !errors.Is(err, kafkaio.ErrTimeout) {
+			return h, err
+		}
+		t.log.Warn("the offsets topic cannot be used yet, and is tried again", logkey.Err, err)
+		select {
+		case <-t.deps.Clock.After(time.Second):
+		case <-t.stopping.Done():
+		}
+	}
+}
+
+// openTime is what one look at the offsets topic has.
+const openTime = 30 * time.Second
+
 // ready are offsets that were read, and are held, and an open producer.
 type ready struct {
-	release  func()
+	held
 	producer Producer
 }
 
@@ -132,7 +182,11 @@ func (f factory) Prepare(ctx context.Context, spec supervisor.Spec, log *slog.Lo
 		return nil, err
 	}
 	name := spec.Unit.Name
-	r := &ready{release: f.deps.Offsets.Hold(name)}
+	h, err := f.hold(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	r := &ready{held: h}
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -141,14 +195,22 @@ func (f factory) Prepare(ctx context.Context, spec supervisor.Spec, log *slog.Lo
 	if r.producer, err = f.deps.NewProducer(f.producer(spec, client, log)); err != nil {
 		return nil, err
 	}
-	if _, err = f.deps.Offsets.Read(ctx, name, f.deps.Clock.Boot(), nil); err != nil {
+	if _, err = h.store.Read(ctx, name, f.deps.Clock.Boot(), nil); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 func (f factory) producer(spec supervisor.Spec, client kafkaio.Client, log *slog.Logger) kafkaio.ProducerConfig {
-	return kafkaio.ProducerConfig{Client: client, Logger: log, ClientID: f.deps.ClientID(spec.Unit.Name, spec.Unit.Task)}
+	return kafkaio.ProducerConfig{Client: client, Logger: log, ClientID: f.deps.ClientID(spec.Unit.Name, spec.Unit.Task), TransactionalID: f.transactionalID(spec)}
+}
+
+// transactionalID is empty for tasks that deliver at least once.
+func (f factory) transactionalID(spec supervisor.Spec) string {
+	if spec.Class != unit.ClassKafkaFenced {
+		return ""
+	}
+	return f.deps.TransactionalID(spec.Unit.Name, spec.Unit.Task)
 }
 
 // switches are what others have set.
@@ -168,6 +230,8 @@ type task struct {
 	ready  *ready // until Run
 	stats  *taskstats.Task
 	trace  *tasktrace.Task // nil where records are not traced
+	store  offsets.Store
+	txn    *transaction // nil for one that delivers at least once
 
 	mu       sync.Mutex
 	switches switches
@@ -223,6 +287,9 @@ func (t *task) Cut() {
 // mayAct says whether something may reach Kafka now.
 func (t *task) mayAct() bool {
 	s := t.read()
+	if t.txn != nil {
+		return !s.cut // Kafka stops it where another has its place
+	}
 	return !s.cut && !s.suspended && t.env.RightLeft() > 0
 }
 
@@ -235,7 +302,7 @@ type taskContext struct {
 func (c taskContext) Logger() *slog.Logger { return c.log }
 
 func (c taskContext) Offsets(ctx context.Context, partitions []map[string]any) ([]map[string]any, error) {
-	found, err := c.deps.Offsets.Read(ctx, c.spec.Unit.Name, c.since, partitions)
+	found, err := c.store.Read(ctx, c.spec.Unit.Name, c.since, partitions)
 	if err != nil {
 		return nil, fmt.Errorf("reading the offsets of connector %q: %w", c.spec.Unit.Name, err)
 	}

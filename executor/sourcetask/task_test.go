@@ -1,6 +1,7 @@
 package sourcetask
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ import (
 // counter is a source of numbered records, of one partition.
 type counter struct {
 	at, limit int64
+	topic     string // t where it is empty
+	mu        sync.Mutex
+	waits     int64 // the number of the last record, once it waits for more
 	poll      func(ctx context.Context, n int64) error
 }
 
@@ -65,6 +69,9 @@ func (c *counter) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 		}
 	}
 	if c.at >= c.limit {
+		c.mu.Lock()
+		c.waits = c.at
+		c.mu.Unlock()
 		<-ctx.Done()
 		return nil
 	}
@@ -75,7 +82,7 @@ func (c *counter) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 		}
 		c.at++
 		r := b.Add()
-		r.Partition, r.Topic, r.Offset = ref, "t", connectors.SourceOffset{Key: "n", Value: data.Int64(c.at)}
+		r.Partition, r.Topic, r.Offset = ref, cmp.Or(c.topic, "t"), connectors.SourceOffset{Key: "n", Value: data.Int64(c.at)}
 		r.ValueSchema, r.Value = data.StringSchema, data.String(fmt.Sprint(c.at))
 	}
 	return nil
@@ -205,16 +212,30 @@ func (s *ledgerStore) committed() int64 {
 }
 
 type env struct {
-	mu    sync.Mutex
-	right time.Duration
-	runs  chan struct{}
+	mu      sync.Mutex
+	right   time.Duration
+	runs    chan struct{}
+	told    []string
+	confirm func(n int) error
 }
 
-func (*env) Logger() *slog.Logger          { return slog.New(slog.DiscardHandler) }
-func (*env) Confirm(context.Context) error { return nil }
-func (e *env) Running()                    { close(e.runs) }
-func (*env) Fenced()                       {}
-func (*env) Warn(string)                   {}
+func (e *env) tell(what string) (n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.told = append(e.told, what)
+	return len(e.told)
+}
+
+func (*env) Logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+func (e *env) Running()           { close(e.runs) }
+func (e *env) Fenced()            { e.tell("fenced") }
+func (*env) Warn(string)          {}
+func (e *env) Confirm(context.Context) error {
+	if n := e.tell("confirm"); e.confirm != nil {
+		return e.confirm(n)
+	}
+	return nil
+}
 func (e *env) RightLeft() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -235,6 +256,9 @@ type fixture struct {
 	clock  later
 	stats  *taskstats.Registry
 	spans  *tracetest.SpanRecorder
+	task2  connectors.SourceTask // in the place of source
+	kafka  *transactions         // of one that delivers exactly once
+	flush  time.Duration
 }
 
 // later is the real clock, and hours ahead of it where it is told to be.
@@ -247,16 +271,34 @@ func (l later) Now() time.Time { return l.Clock.Now().Add(time.Duration(l.by.Loa
 
 func begin(t *testing.T, f *fixture) *fixture {
 	t.Helper()
-	f.t, f.env, f.result = t, &env{right: time.Hour, runs: make(chan struct{})}, make(chan error, 1)
-	if f.broker == nil {
-		f.broker = &broker{}
+	f.t, f.result = t, make(chan error, 1)
+	if f.env == nil {
+		f.env = &env{right: time.Hour}
 	}
+	f.env.runs = make(chan struct{})
 	if f.store == nil {
 		f.store = &ledgerStore{}
 	}
+	var store offsets.Store = f.store
+	open, class := func() (Producer, error) { return f.broker.open() }, unit.ClassExclusive
+	if f.kafka != nil {
+		store, class = f.kafka, unit.ClassKafkaFenced
+		open = func() (Producer, error) { return f.kafka.producer(f.env), nil }
+	}
+	if f.flush == 0 {
+		f.flush = 20 * time.Millisecond
+	}
+	if f.broker == nil {
+		f.broker = &broker{}
+	}
 	f.clock = later{clock.Real(), &atomic.Int64{}}
 	f.stats, f.spans = taskstats.NewRegistry(), tracetest.NewSpanRecorder()
-	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector { return planned{task: f.source} }}
+	p := connectors.Plugin{Class: "C", Type: connectors.Source, Config: configdef.New, NewSource: func() connectors.SourceConnector {
+		if f.task2 != nil {
+			return planned{task: f.task2}
+		}
+		return planned{task: f.source}
+	}}
 	var text converter.Info
 	for _, in := range converter.Builtin() {
 		if in.Class == "org.apache.kafka.connect.storage.StringConverter" {
@@ -266,11 +308,14 @@ func begin(t *testing.T, f *fixture) *fixture {
 	factory := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) { return p, nil }, Converters: only{text},
 		WorkerProps:    map[string]string{"key.converter": "S", "value.converter": "S", "header.converter": "S"},
 		ProducerClient: func(map[string]string) (kafkaio.Client, error) { return nil, nil },
-		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return f.broker.open() }, Offsets: f.store,
-		ClientID: func(string, int) string { return "" }, FlushInterval: 20 * time.Millisecond, FlushTimeout: time.Second,
+		NewProducer:    func(kafkaio.ProducerConfig) (Producer, error) { return open() }, Offsets: func(context.Context, map[string]string, bool) (offsets.Store, func(), error) {
+			return store, func() {}, nil
+		},
+		TransactionalID: func(connector string, task int) string { return offsets.TransactionalID("g", connector, task) },
+		ClientID:        func(string, int) string { return "" }, FlushInterval: f.flush, FlushTimeout: time.Second,
 		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock,
 		Traces: tasktrace.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans)).Tracer("t"), time.Hour, f.clock)})
-	spec := supervisor.Spec{Unit: unit.Task("c", 0), ConnectorConfig: map[string]string{"connector.class": "C"}}
+	spec := supervisor.Spec{Unit: unit.Task("c", 0), Class: class, ConnectorConfig: map[string]string{"connector.class": "C"}}
 	maps.Copy(spec.ConnectorConfig, f.extra)
 	if f.ready {
 		ready, err := factory.(supervisor.Preparer).Prepare(t.Context(), spec, slog.New(slog.DiscardHandler))

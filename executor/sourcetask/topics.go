@@ -79,6 +79,10 @@ func (c creation) applies(topic string) bool {
 // topic is called in the plugin's lane before the first record for a topic. Without topic.creation.* the broker
 // creates topics, or refuses the record.
 func (t *task) topic(ctx context.Context, topic string) error {
+	if t.txn != nil && topic == t.txn.offsets.Topic() {
+		// Reading the offsets would wait for the transaction that the record is in.
+		return fmt.Errorf("%w: Source tasks may not produce to their own offsets topics when exactly-once support is enabled", ErrTransaction)
+	}
 	if t.deps.TopicCreation && t.deps.Topics != nil {
 		for _, c := range t.rules {
 			if !c.applies(topic) {

@@ -25,12 +25,6 @@ func Refuse(config map[string]string) []Refusal {
 		switch key {
 		case "errors.deadletterqueue.topic.name":
 			add(key, "the dead letter queue is not supported by this version: remove the key, or use errors.log.enable")
-		case "offsets.storage.topic":
-			add(key, "an offsets topic of the connector's own is not supported by this version: remove the key")
-		case "exactly.once.support":
-			if strings.EqualFold(value, "required") {
-				add(key, "exactly-once source support is not part of this version: use `requested`")
-			}
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Key < out[j].Key })

@@ -17,6 +17,9 @@ type LoggedConnector struct {
 	Tasks [][]Property
 	// Inconsistent says that the last commit named tasks that were not there: a worker that died, or compaction.
 	Inconsistent bool
+	// Fence is how many transactional producers of an exactly-once source its task count record names: those of the last
+	// task set that was started. It outlives the connector.
+	Fence int
 }
 
 // ConfigLog reads connect-configs as Kafka Connect's workers do (KafkaConfigBackingStore). Apply every record in order.
@@ -25,12 +28,14 @@ type ConfigLog struct {
 	connectors map[string]*LoggedConnector
 	targets    map[string]string
 	deferred   map[string]map[int][]Property
+	fences     map[string]int
 }
 
 // Apply takes one record; a nil value is a tombstone. An error says that the record is skipped, as Kafka Connect does.
 func (l *ConfigLog) Apply(key string, value []byte) error {
 	if l.connectors == nil {
 		l.connectors, l.targets, l.deferred = map[string]*LoggedConnector{}, map[string]string{}, map[string]map[int][]Property{}
+		l.fences = map[string]int{}
 	}
 	kind, name, task := ParseConfigKey(key)
 	switch kind {
@@ -76,6 +81,15 @@ func (l *ConfigLog) Apply(key string, value []byte) error {
 			return err
 		}
 		l.commit(name, n)
+	case KindTaskCount:
+		if value == nil {
+			return nil
+		}
+		n, err := ParseCount(value)
+		if err != nil {
+			return err
+		}
+		l.fences[name] = n
 	}
 	return nil
 }
@@ -104,7 +118,7 @@ func (l *ConfigLog) Connectors() []LoggedConnector {
 	out := make([]LoggedConnector, 0, len(l.connectors))
 	for name, c := range maps.All(l.connectors) {
 		one := *c
-		one.Target = "STARTED"
+		one.Target, one.Fence = "STARTED", l.fences[name]
 		if t, ok := l.targets[name]; ok {
 			one.Target, one.TargetSet = t, true
 		}

@@ -89,7 +89,9 @@ func (s *state) checkSource() {
 		}
 	}
 	if v := s.value(framework.Boundary); len(v.Errors) == 0 && v.Value != nil && strings.EqualFold(*v.Value, "connector") {
-		v.Errors = append(v.Errors, "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.")
+		if problem := s.boundaries(); problem != "" {
+			v.Errors = append(v.Errors, problem)
+		}
 	}
 }
 
@@ -113,6 +115,28 @@ func (s *state) exactlyOnce() string {
 		return "The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check and allow the connector to be created)."
 	case !supported:
 		return "The connector does not support exactly-once semantics with the provided configuration."
+	}
+	return ""
+}
+
+// boundaries says why the connector's tasks cannot say where transactions end; empty where they can.
+func (s *state) boundaries() string {
+	var defines bool
+	err := run.Call(func() error {
+		c, err := plugin.NewSource(s.plugin)
+		if err != nil {
+			return err
+		}
+		if c, ok := c.(connectors.TransactionDefiner); ok {
+			defines = c.DefinesTransactions(maps.Clone(s.config))
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return "An unexpected error occurred during validation: " + err.Error()
+	case !defines:
+		return "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition."
 	}
 	return ""
 }

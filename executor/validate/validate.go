@@ -81,7 +81,10 @@ func (v Validator) Validate(ctx context.Context, c *sluicev1.Config) (*sluicev1.
 		Refusal: s.plugin.Refusal, Warnings: s.warnings(),
 		Type: sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE, TaskClass: sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE}
 	if s.sink() {
-		out.Type, out.TaskClass = sluicev1.ConnectorType_CONNECTOR_TYPE_SINK, sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
+		out.Type = sluicev1.ConnectorType_CONNECTOR_TYPE_SINK
+	}
+	if s.sink() || v.Worker.ExactlyOnce() == "enabled" {
+		out.TaskClass = sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
 	}
 	return out, nil
 }

@@ -100,6 +100,7 @@ func registry(t testing.TB) *plugin.Registry {
 		{Class: "org.apache.kafka.connect.file.FileStreamSinkConnector", Version: "4.3.1", Type: connectors.Sink, Config: def(file), NewSink: func() connectors.SinkConnector { return snk{} }},
 		{Class: "x.Picky", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return picky{} }},
 		{Class: "x.Careful", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return careful{} }},
+		{Class: "x.Definer", Version: "1", Type: connectors.Source, Config: def(topic), NewSource: func() connectors.SourceConnector { return definer{} }},
 		{Class: "x.Whole", Version: "1", Type: connectors.Source, Config: def(topic), EmbedsFramework: true, Refusal: "it is not run", NewSource: func() connectors.SourceConnector { return src{} }},
 		{Class: "x.Secret", Version: "1", Type: connectors.Source, Config: def(password, topic), NewSource: func() connectors.SourceConnector { return src{} }},
 	}, []converter.Info{
@@ -237,7 +238,6 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "overrides denied", worker: "connector.client.config.override.policy=None", config: source("producer.override.linger.ms", "5", "consumer.override.group.id", "x"),
 			want: []string{"producer.override.linger.ms | The 'None' policy does not allow 'linger.ms' to be overridden in the connector configuration."}},
 		{name: "overrides of the clients of an offsets topic", worker: "connector.client.config.override.policy=Principal", config: source("offsets.storage.topic", "o", "consumer.override.x", "1", "admin.override.sasl.mechanism", "PLAIN", "producer.override.y", "2"), want: []string{
-			"offsets.storage.topic | Invalid value o for configuration offsets.storage.topic: an offsets topic of the connector's own is not supported by this version: remove the key",
 			"producer.override.y | The 'Principal' policy does not allow 'y' to be overridden in the connector configuration.",
 			"consumer.override.x | The 'Principal' policy does not allow 'x' to be overridden in the connector configuration."}},
 		{name: "overrides where the worker has exactly-once", worker: "exactly.once.source.support=enabled\nconnector.client.config.override.policy=None", config: source("admin.override.x", "1"), want: []string{
@@ -252,6 +252,10 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "exactly once that the connector can give", config: source("exactly.once.support", "required", "file", "f"), want: []string{
 			"exactly.once.support | This worker does not have exactly-once source support enabled."}},
 		{name: "the connector's boundaries", config: source("transaction.boundary", "connector"), want: []string{"transaction.boundary | The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition."}},
+		{name: "boundaries that the connector defines", config: []string{"name", "v", "connector.class", "x.Definer", "topic", "t", "transaction.boundary", "Connector"}},
+		{name: "exactly once of a worker and a connector that have it", worker: "exactly.once.source.support=enabled", config: source("exactly.once.support", "required", "file", "f")},
+		{name: "exactly once of a connector that does not say", worker: "exactly.once.source.support=enabled", config: []string{"name", "v", "connector.class", "x.Definer", "topic", "t", "exactly.once.support", "required"}, want: []string{
+			"exactly.once.support | The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check and allow the connector to be created)."}},
 		{name: "sink", config: sink("topics", "t", "file", "f")},
 		{name: "sink by regex", config: sink("topics.regex", "b.*")},
 		{name: "sink by a regex of Java's alone", config: sink("topics.regex", `b(?!ad)[a-z&&[^c]]*+`)},
@@ -501,3 +505,8 @@ func TestUnknownKeysAreWarnedOfAndNeverRefused(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// definer says where its transactions end.
+type definer struct{ connectors.SourceConnector }
+
+func (definer) DefinesTransactions(map[string]string) bool { return true }

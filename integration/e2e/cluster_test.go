@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -69,6 +70,7 @@ type cluster struct {
 	replicas  []*controlplane.ControlPlane
 	executors []*executor.Executor
 	hostile   *conformance.Hostile
+	worker    map[string]string // what executors are given beside the rest
 	rest      string
 }
 
@@ -77,20 +79,26 @@ var times = lease.Times{TTL: 3 * time.Second, Margin: time.Second}
 
 func newCluster(t testing.TB, replicas, executors int) *cluster {
 	t.Helper()
+	return newClusterWith(t, nil, replicas, executors)
+}
+
+// newClusterWith gives executors keys of their own.
+func newClusterWith(t testing.TB, worker map[string]string, replicas, executors int) *cluster {
+	t.Helper()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1), kfake.GroupMinSessionTimeout(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.Close)
-	c := newClusterOn(t, strings.Join(k.ListenAddrs(), ","), replicas, executors)
+	c := newClusterOn(t, strings.Join(k.ListenAddrs(), ","), worker, replicas, executors)
 	c.kfake = k
 	return c
 }
 
 // newClusterOn runs on a Kafka of the test's own.
-func newClusterOn(t testing.TB, kafka string, replicas, executors int) *cluster {
+func newClusterOn(t testing.TB, kafka string, worker map[string]string, replicas, executors int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, kafka: kafka, hostile: conformance.NewHostile()}
+	c := &cluster{t: t, kafka: kafka, worker: worker, hostile: conformance.NewHostile()}
 	if replicas == 0 {
 		return c // Kafka alone
 	}
@@ -139,6 +147,8 @@ func (c *cluster) check(err error) {
 
 func (c *cluster) startExecutor(name string, addresses []string) {
 	c.t.Helper()
+	given := map[string]string{"bootstrap.servers": c.kafka}
+	maps.Copy(given, c.worker)
 	w, _, err := config.Load([]byte(`group.id=e2e
 offset.storage.topic=connect-offsets
 config.storage.topic=connect-configs
@@ -150,7 +160,7 @@ key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.storage.StringConverter
 offset.flush.interval.ms=500
 task.shutdown.graceful.timeout.ms=2000
-`), nil, map[string]string{"bootstrap.servers": c.kafka})
+`), nil, given)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestKafkaAwayInTheMiddle_NothingFailsAndEveryLineArrives(t *testing.T) {
 	if port, err = strconv.Atoi(address[strings.LastIndexByte(address, ':')+1:]); err != nil {
 		t.Fatal(err)
 	}
-	c := newClusterOn(t, address, 1, 1)
+	c := newClusterOn(t, address, nil, 1, 1)
 	const n = 40_000
 	in, out := text(t, n), filepath.Join(t.TempDir(), "out.txt")
 	c.create("src", map[string]string{"connector.class": "FileStreamSource", "file": in, "topic": "lines", "tasks.max": "1", "batch.size": "100"})

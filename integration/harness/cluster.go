@@ -27,6 +27,8 @@ type Options struct {
 	Root string
 	// LogLevel of the executors; debug has polls and commits in the history. Default info.
 	LogLevel string
+	// ExecutorFlags are given to each executor.
+	ExecutorFlags []string
 	// EtcdFlags are given to each member of etcd.
 	EtcdFlags []string
 }
@@ -149,9 +151,9 @@ func (c *Cluster) AddExecutor(pool, kafka string) *Process {
 	}
 	c.ToControlPlane = append(c.ToControlPlane, proxies)
 	name := fmt.Sprintf("executor-%d", n)
-	p := c.start(name, "sluice-executor", "--config", c.example("worker.properties"), "--bootstrap.servers", kafka, "--sluice.control.plane", strings.Join(addrs, ","),
-		"--sluice.pool", pool, "--sluice.advertise", name+":8094", "--sluice.log.level", c.o.LogLevel, "--offset.flush.interval.ms", "500",
-		"--offset.storage.replication.factor", "1", "--config.storage.replication.factor", "1", "--status.storage.replication.factor", "1")
+	p := c.start(name, "sluice-executor", append([]string{"--config", c.example("worker.properties"), "--bootstrap.servers", kafka, "--sluice.control.plane", strings.Join(addrs, ","),
+		"--sluice.pool", pool, "--sluice.advertise", name + ":8094", "--sluice.log.level", c.o.LogLevel, "--offset.flush.interval.ms", "500",
+		"--offset.storage.replication.factor", "1", "--config.storage.replication.factor", "1", "--status.storage.replication.factor", "1"}, c.o.ExecutorFlags...)...)
 	c.Executors = append(c.Executors, p)
 	return p
 }

@@ -141,9 +141,26 @@ func uncover(topic string, everything, committed offsets) []kafkaio.Message {
 	return out
 }
 
-// rewriteAborted does that, and says how many there were.
-func (c *cluster) rewriteAborted(ctx context.Context) (int, error) {
-	topic := c.worker.OffsetsTopic().Name
+// rewriteAborted does that in every topic of offsets, and says how many there were.
+func (c *cluster) rewriteAborted(ctx context.Context) (n int, err error) {
+	list, err := c.offsetsTopics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, topic := range list {
+		one, err := c.rewrite(ctx, topic)
+		if errors.Is(err, kafkaio.ErrUnknownTopic) && topic != c.worker.OffsetsTopic().Name {
+			continue // of a connector that never ran, or with a Kafka of its own
+		}
+		if err != nil {
+			return n, err
+		}
+		n += one
+	}
+	return n, nil
+}
+
+func (c *cluster) rewrite(ctx context.Context, topic string) (int, error) {
 	// This order: what is committed meanwhile only makes a key look right that is.
 	everything, err := c.offsets(ctx, topic, "read_uncommitted", nil)
 	if err != nil {
@@ -195,16 +212,7 @@ func copyOffsets(ctx context.Context, from, to *cluster, connectors map[string]b
 // the client may not use.
 func (c *cluster) checkTransactions(ctx context.Context, ids []string) (problems []string) {
 	for _, id := range ids {
-		err := func() error {
-			ctx, cancel := context.WithTimeout(ctx, askTime)
-			defer cancel()
-			p, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: c.client, TransactionalID: id, MessageTimeout: writeTime, Logger: c.log, ClientID: "sluice-migrate"})
-			if err != nil {
-				return err
-			}
-			defer p.Close()
-			return p.InitTransactions(ctx)
-		}()
+		err := c.initialise(ctx, c.client, id)
 		switch {
 		case errors.Is(err, kafkaio.ErrDenied):
 			problems = append(problems, fmt.Sprintf("the ACLs do not let Sluice use the transactional id %s, which Kafka Connect did not need. Allow it: %s", id, c.allow(id)))

@@ -125,7 +125,8 @@ func (t *take) look(ctx context.Context) error {
 	}
 	ids := []string{mirror.TransactionalID(t.new.worker.GroupID())}
 	for _, p := range t.list {
-		if p.source && !p.present && !p.differs {
+		// The id of exactly-once sources is their first task's: it may be in use, and nothing is changed here.
+		if p.source && !p.present && !p.differs && t.new.worker.ExactlyOnce() != "enabled" {
 			ids = append(ids, t.new.worker.GroupID()+"-"+p.Name+"-offsets")
 		}
 	}
@@ -318,6 +319,11 @@ func (t *take) move(ctx context.Context) error {
 		}
 		if !p.present || t.handedBack { // the offsets of one that runs already are its own
 			names[p.Name] = true
+		}
+	}
+	for _, p := range t.list {
+		if err := t.fence(ctx, p); err != nil {
+			return fmt.Errorf("connector %s: %w", p.Name, err)
 		}
 	}
 	if t.old.id != t.new.id || t.old.worker.OffsetsTopic().Name != t.new.worker.OffsetsTopic().Name {

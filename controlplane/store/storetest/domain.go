@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -224,6 +225,16 @@ func planPermutation(t *testing.T, e *env) {
 		if changed != step.changed {
 			t.Errorf("plan %d: changed %v", i, changed)
 		}
+	}
+	// A source that begins to deliver exactly once has other tasks, of another class.
+	p := plan(c, a, 9, x)
+	before := e.see().Connectors["c"].Value.GetTaskSet()
+	p.TaskClass = sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
+	changed, err := e.SubmitPlan(t.Context(), p)
+	e.must(err)
+	after := e.see().Connectors["c"].Value.GetTaskSet()
+	if !changed || bytes.Equal(before.GetFingerprints(), after.GetFingerprints()) || after.GetTaskClass() != p.TaskClass {
+		t.Errorf("changed %v, %v, before %v", changed, after, before)
 	}
 }
 

@@ -139,7 +139,7 @@ func (e *env) grant(u unit.ID, s *state.Session) *state.Assignment {
 
 func (e *env) connector(name string) *state.Connector {
 	e.t.Helper()
-	c, err := e.CreateConnector(e.t.Context(), name, &storev1.Connector{Config: config("connector.class", "X", "tasks.max", "2"), ConfigGeneration: 1})
+	c, err := e.CreateConnector(e.t.Context(), name, &storev1.Connector{Config: config("connector.class", "X", "tasks.max", "2"), ConfigGeneration: 1, Type: sluicev1.ConnectorType_CONNECTOR_TYPE_SOURCE})
 	e.must(err)
 	e.see()
 	return c

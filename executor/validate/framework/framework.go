@@ -28,6 +28,7 @@ const (
 	DeadLetters        = "errors.deadletterqueue.topic.name"
 	ExactlyOnce        = "exactly.once.support"
 	Boundary           = "transaction.boundary"
+	BoundaryInterval   = "transaction.boundary.interval.ms"
 	OffsetsTopic       = "offsets.storage.topic"
 	ConverterType      = "converter.type"
 	TopicCreation      = "topic.creation."

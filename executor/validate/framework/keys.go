@@ -97,7 +97,7 @@ func source() []configdef.Key {
 		with(key(Boundary, configdef.String, t("poll"), configdef.Medium, groupExactlyOnce, 3, "SHORT", "Transaction Boundary",
 			"Permitted values are: poll, interval, connector. If set to 'poll', a new producer transaction will be started and committed for every batch of records that each task from this connector provides to Connect. If set to 'connector', relies on connector-defined transaction boundaries; note that not all connectors are capable of defining their own transaction boundaries, and in that case, attempts to instantiate a connector with this value will fail. Finally, if set to 'interval', commits transactions only after a user-defined time interval has passed."),
 			configdef.InIgnoreCase("INTERVAL", "POLL", "CONNECTOR")),
-		with(key("transaction.boundary.interval.ms", configdef.Long, nil, configdef.Low, groupExactlyOnce, 4, "SHORT", "Transaction boundary interval",
+		with(key(BoundaryInterval, configdef.Long, nil, configdef.Low, groupExactlyOnce, 4, "SHORT", "Transaction boundary interval",
 			"If 'transaction.boundary' is set to 'interval', determines the interval for producer transaction commits by connector tasks. If unset, defaults to the value of the worker-level 'offset.flush.interval.ms' property. It has no effect if a different transaction.boundary is specified."),
 			configdef.OrNull(configdef.AtLeast(0))),
 		with(key(OffsetsTopic, configdef.String, nil, configdef.Low, groupOffsets, 1, "LONG", "Offsets topic",
