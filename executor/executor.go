@@ -156,6 +156,8 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		Watch:   func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) },
 		Confirm: x.agent.ConfirmMirror})
 	alter := altering.NewFactory(x.altering())
+	resolved := func(f supervisor.Factory) supervisor.Factory { return resolving{f, w.Secrets(), x.cfg.Clock} }
+	plan, source, sink = resolved(plan), resolved(source), resolved(sink)
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {
 		case s.Unit.Kind == unit.KindConnector:
@@ -180,7 +182,7 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 
 // altering is what reads and alters offsets.
 func (x *Executor) altering() altering.Deps {
-	return altering.Deps{Find: x.registry.Connector, Offsets: x.offsets, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
+	return altering.Deps{Find: x.registry.Connector, Resolve: x.resolve, Offsets: x.offsets, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
 		Complete: x.agent.CompleteOffsets,
 		Groups: func(conf map[string]string) (altering.Groups, error) {
 			client, err := x.cfg.Worker.Client(config.Admin, conf)
@@ -321,7 +323,7 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 	}
 	switch c := c.GetCommand().(type) {
 	case *sluicev1.Command_Validate:
-		v := validate.Validator{Registry: x.registry, Worker: x.cfg.Worker, Clock: x.cfg.Clock, CheckClient: checkClient}
+		v := validate.Validator{Registry: x.registry, Worker: x.cfg.Worker, Clock: x.cfg.Clock, CheckClient: checkClient, Resolve: x.resolve}
 		r, err := v.Validate(ctx, c.Validate.GetConfig())
 		if err != nil {
 			return fail(err)
@@ -407,10 +409,11 @@ func (x *Executor) fence(ctx context.Context, f *sluicev1.FenceCommand) error {
 	if err != nil || u.Kind != unit.KindTask {
 		return errs.New(errs.Internal, "unit %q cannot be fenced: it is no task", f.GetUnit())
 	}
-	conf := mapOf(f.GetConnectorConfig())
-	client, err := x.cfg.Worker.Client(config.Consumer, conf)
-	if err != nil {
-		return err
-	}
-	return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, x.log)
+	return x.withSecrets(ctx, mapOf(f.GetConnectorConfig()), func(conf map[string]string, log *slog.Logger) error {
+		client, err := x.cfg.Worker.Client(config.Consumer, conf)
+		if err != nil {
+			return err
+		}
+		return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, log)
+	})
 }

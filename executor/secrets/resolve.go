@@ -189,11 +189,13 @@ func (s *Set) replace(key, value string, found map[lookup]configprovider.Data, s
 	return out.String()
 }
 
-// Has says whether any value of a config has the form of a reference.
-func Has(config map[string]string) bool {
-	for _, v := range config {
-		if reference.MatchString(v) {
-			return true
+// Has says whether any value of configs has the form of a reference.
+func Has(configs ...map[string]string) bool {
+	for _, c := range configs {
+		for _, v := range c {
+			if reference.MatchString(v) {
+				return true
+			}
 		}
 	}
 	return false

@@ -51,6 +51,7 @@ type instance struct {
 	result  chan error
 	paused  bool // as the instance was told
 	running bool // as it told
+	reload  bool // it asked to be started again
 }
 
 func (s *slot) poke() {
@@ -65,6 +66,7 @@ func (s *slot) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.sup.mu.Lock()
 		want, inst, running, confirmed, expired := s.want, s.inst, s.sup.running, s.sup.confirmed, s.sup.expired
+		reload := inst != nil && inst.reload
 		s.sup.mu.Unlock()
 		switch {
 		case want == nil:
@@ -89,6 +91,9 @@ func (s *slot) run(ctx context.Context) error {
 			continue
 		case inst != nil && s.stale(inst, want):
 			s.halt(ctx, want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED, false)
+			continue
+		case reload && confirmed: // else it could not be started again
+			s.halt(ctx, false, false)
 			continue
 		case inst != nil && !running && s.id.Kind != unit.KindTask:
 			s.halt(ctx, false, true) // planners and jobs are begun anew when the right is back
@@ -398,6 +403,14 @@ func (e *env) Running() {
 func (e *env) Fenced() {
 	e.slot.record(e.inst.spec, history.Fenced)
 	e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch)
+}
+
+// Reload implements Reloader.
+func (e *env) Reload() {
+	e.slot.sup.mu.Lock()
+	e.inst.reload = true
+	e.slot.sup.mu.Unlock()
+	e.slot.poke()
 }
 
 func (e *env) Warn(trace string) { e.log.Warn("unit goes on", slog.String("trace", trace)) }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -70,6 +71,12 @@ type cluster struct {
 	executors []*executor.Executor
 	hostile   *conformance.Hostile
 	rest      string
+	etcd      *clientv3.Client
+
+	// Of the executors that are started from now on: more plugins, more lines of their properties, and where they log.
+	plugins []connectors.Plugin
+	worker  string
+	log     *slog.Logger
 }
 
 // times are short, so that failures are noticed within a test.
@@ -90,7 +97,7 @@ func newCluster(t testing.TB, replicas, executors int) *cluster {
 // newClusterOn runs on a Kafka of the test's own.
 func newClusterOn(t testing.TB, kafka string, replicas, executors int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, kafka: kafka, hostile: conformance.NewHostile()}
+	c := &cluster{t: t, kafka: kafka, hostile: conformance.NewHostile(), log: quiet()}
 	if replicas == 0 {
 		return c // Kafka alone
 	}
@@ -99,6 +106,7 @@ func newClusterOn(t testing.TB, kafka string, replicas, executors int) *cluster 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.check(etcd.Stop(limited(t))) })
+	c.etcd = etcd.Client()
 	var addresses []string
 	for i := range replicas {
 		id := fmt.Sprintf("r%d", i+1)
@@ -150,7 +158,7 @@ key.converter=org.apache.kafka.connect.storage.StringConverter
 value.converter=org.apache.kafka.connect.storage.StringConverter
 offset.flush.interval.ms=500
 task.shutdown.graceful.timeout.ms=2000
-`), nil, map[string]string{"bootstrap.servers": c.kafka})
+`+c.worker), nil, map[string]string{"bootstrap.servers": c.kafka})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -161,7 +169,8 @@ task.shutdown.graceful.timeout.ms=2000
 		}
 	}
 	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink())
-	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: quiet().With("x", name)})
+	plugins = append(plugins, c.plugins...)
+	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: c.log.With("x", name)})
 	if err != nil {
 		c.t.Fatal(err)
 	}
