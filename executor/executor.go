@@ -112,7 +112,7 @@ func New(cfg Config) (*Executor, error) {
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
 		Clock: cfg.Clock, Logger: x.log})
 	x.sup = supervisor.New(supervisor.Config{Factory: x.factories(), Fenced: func(err error) bool { return errors.Is(err, kafkaio.ErrFenced) },
-		Version: x.pluginVersion, Deleted: x.deleted, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
+		Classify: errorClass, Version: x.pluginVersion, Deleted: x.deleted, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
 	return x, nil
 }
 
@@ -156,7 +156,7 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		Watch:   func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) },
 		Confirm: x.agent.ConfirmMirror})
 	alter := altering.NewFactory(x.altering())
-	resolved := func(f supervisor.Factory) supervisor.Factory { return resolving{f, w.Secrets(), x.cfg.Clock} }
+	resolved := func(f supervisor.Factory) supervisor.Factory { return resolving{f, x.resolve, x.cfg.Clock} }
 	plan, source, sink = resolved(plan), resolved(source), resolved(sink)
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {

@@ -15,15 +15,12 @@ import (
 
 // resolve resolves configs within a bounded time: a file may be on a system that is away.
 func (x *Executor) resolve(ctx context.Context, configs ...map[string]string) (*secrets.Set, error) {
-	return resolveWithin(ctx, x.cfg.Clock, x.cfg.Worker.Secrets(), configs...)
-}
-
-func resolveWithin(ctx context.Context, c clock.Clock, r *secrets.Resolver, configs ...map[string]string) (*secrets.Set, error) {
+	r := x.cfg.Worker.Secrets()
 	if !secrets.Has(configs...) {
 		return r.Resolve(ctx, configs...) // nothing is looked up
 	}
 	done := make(chan *secrets.Set, 1) // one that hangs still writes
-	err := plugin.Call(ctx, c, "config.providers", secrets.ResolveTimeout, func(ctx context.Context) error {
+	err := plugin.Call(ctx, x.cfg.Clock, "config.providers", secrets.ResolveTimeout, func(ctx context.Context) error {
 		s, err := r.Resolve(ctx, configs...)
 		done <- s
 		return err
@@ -38,9 +35,9 @@ func resolveWithin(ctx context.Context, c clock.Clock, r *secrets.Resolver, conf
 // and logs. Where the values hold for a limited time, it looks again, and has an instance started anew once they have
 // changed.
 type resolving struct {
-	inner    supervisor.Factory
-	resolver *secrets.Resolver
-	clock    clock.Clock
+	inner  supervisor.Factory
+	lookUp func(ctx context.Context, configs ...map[string]string) (*secrets.Set, error)
+	clock  clock.Clock
 }
 
 // New implements supervisor.Factory.
@@ -83,7 +80,7 @@ func (f resolving) Prepare(ctx context.Context, spec supervisor.Spec, log *slog.
 }
 
 func (f resolving) resolve(ctx context.Context, spec supervisor.Spec) (supervisor.Spec, error) {
-	set, err := resolveWithin(ctx, f.clock, f.resolver, spec.ConnectorConfig, spec.TaskConfig)
+	set, err := f.lookUp(ctx, spec.ConnectorConfig, spec.TaskConfig)
 	if err != nil {
 		return spec, err
 	}
@@ -129,7 +126,7 @@ func (r *resolved) Run(ctx context.Context) error {
 // watch looks for changed values each time that their time is over.
 func (r *resolved) watch(ctx context.Context) error {
 	for wait := r.set.TTL; r.sleep(ctx, wait); {
-		now, err := resolveWithin(ctx, r.factory.clock, r.factory.resolver, r.spec.ConnectorConfig, r.spec.TaskConfig)
+		now, err := r.factory.lookUp(ctx, r.spec.ConnectorConfig, r.spec.TaskConfig)
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // it was stopped

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +59,8 @@ type resolvingBench struct {
 	f     resolving
 	env   unitEnv
 	logs  *strings.Builder
+
+	looked atomic.Int64
 }
 
 func newResolving(t *testing.T) *resolvingBench {
@@ -68,7 +71,10 @@ func newResolving(t *testing.T) *resolvingBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.f = resolving{b.maker, r, b.clock}
+	b.f = resolving{b.maker, func(ctx context.Context, configs ...map[string]string) (*secrets.Set, error) {
+		defer b.looked.Add(1)
+		return r.Resolve(ctx, configs...)
+	}, b.clock}
 	b.env = unitEnv{log: slog.New(slog.NewTextHandler(b.logs, nil)), reloaded: make(chan struct{}, 1)}
 	return b
 }
@@ -135,11 +141,11 @@ func TestResolving_WhatCannotBeLookedUpFailsTheUnit(t *testing.T) {
 	}
 }
 
-// timer waits until the clock has a timer.
-func (b *resolvingBench) timer(t *testing.T) {
+// waiting waits until n look-ups are done and the next is waited for.
+func (b *resolvingBench) waiting(t *testing.T, n int64) {
 	t.Helper()
 	deadline := time.After(20 * time.Second)
-	for b.clock.Waiters() == 0 {
+	for b.looked.Load() < n || b.clock.Waiters() == 0 {
 		select {
 		case <-deadline:
 			t.Fatal("nobody waits for the end of the values' time")
@@ -157,9 +163,9 @@ func TestResolving_ChangedValuesAskForANewStartOnceTheirTimeIsOver(t *testing.T)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- in.Run(t.Context()) }()
-	b.timer(t)
+	b.waiting(t, 1)
 	b.clock.Advance(time.Minute) // nothing has changed
-	b.timer(t)
+	b.waiting(t, 2)
 	select {
 	case <-b.env.reloaded:
 		t.Fatal("it is to start again for nothing")
@@ -169,7 +175,7 @@ func TestResolving_ChangedValuesAskForANewStartOnceTheirTimeIsOver(t *testing.T)
 		t.Fatal(err)
 	}
 	b.clock.Advance(time.Minute)
-	b.timer(t)
+	b.waiting(t, 3)
 	b.write(t, "second-pw")
 	b.clock.Advance(time.Minute)
 	select {

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"time"
 
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/restart"
 	"github.com/sluice-project/sluice/internal/fault"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
@@ -39,9 +42,12 @@ type slot struct {
 	suspended bool
 
 	// Of the slot's goroutine.
-	failed *Spec     // what failed: it is not tried again until something of it changes
-	told   Status    // the last status
-	pause  time.Time // nothing is started before
+	failed  *Spec     // what failed: it is not tried again until something of it changes, or retryAt
+	retryAt time.Time // when failed starts again by itself; zero where it does not
+	tally   restart.Tally
+	counted *Spec     // what tally is of: anything else has its attempts anew
+	told    Status    // the last status
+	pause   time.Time // nothing is started before
 }
 
 // instance is a running Instance.
@@ -49,9 +55,10 @@ type instance struct {
 	Instance
 	spec    Spec
 	result  chan error
-	paused  bool // as the instance was told
-	running bool // as it told
-	reload  bool // it asked to be started again
+	paused  bool      // as the instance was told
+	running bool      // as it told
+	reload  bool      // it asked to be started again
+	since   time.Time // when it told that
 }
 
 func (s *slot) poke() {
@@ -106,11 +113,12 @@ func (s *slot) run(ctx context.Context) error {
 			s.start(want)
 			continue
 		case inst == nil && want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:
+			s.failed, s.retryAt = nil, time.Time{} // when it is started again, it is begun anew
 			s.tell(want.Spec, sluicev1.State_STATE_STOPPED, "")
 		case inst != nil:
 			s.apply(inst, want, running, confirmed)
 		}
-		s.wait(ctx, inst)
+		s.wait(ctx, inst, want)
 	}
 	// The supervisor stops: softly, and nobody is told.
 	stop, cancel := context.WithTimeout(context.Background(), s.sup.cfg.StopTimeout+abandonAfter+2*time.Second)
@@ -119,13 +127,17 @@ func (s *slot) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *slot) wait(ctx context.Context, inst *instance) {
+func (s *slot) wait(ctx context.Context, inst *instance, want *Desired) {
 	var result chan error
 	if inst != nil {
 		result = inst.result
 	}
 	var timer <-chan time.Time
-	if d := s.pause.Sub(s.sup.cfg.Clock.Now()); d > 0 {
+	due := s.pause
+	if inst == nil && s.failed != nil && want.Target == sluicev1.TargetState_TARGET_STATE_STARTED && s.retryAt.After(due) {
+		due = s.retryAt
+	}
+	if d := due.Sub(s.sup.cfg.Clock.Now()); d > 0 {
 		t := s.sup.cfg.Clock.NewTimer(d)
 		defer t.Stop()
 		timer = t.C()
@@ -170,10 +182,17 @@ func same(a, b Spec) bool {
 }
 
 func (s *slot) startable(want *Desired) bool {
-	if want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED || s.failed != nil && same(*s.failed, want.Spec) {
+	now := s.sup.cfg.Clock.Now()
+	switch {
+	case want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:
 		return false
+	case s.failed != nil && same(*s.failed, want.Spec):
+		// By itself only where it is to run: nobody waits for one that is paused.
+		if s.retryAt.IsZero() || now.Before(s.retryAt) || want.Target != sluicev1.TargetState_TARGET_STATE_STARTED {
+			return false
+		}
 	}
-	return s.sup.cfg.Clock.Now().After(s.pause) || s.pause.IsZero()
+	return now.After(s.pause) || s.pause.IsZero()
 }
 
 // start makes an instance and runs it.
@@ -181,8 +200,11 @@ func (s *slot) start(want *Desired) {
 	spec := want.Spec
 	spec.Paused = want.Target == sluicev1.TargetState_TARGET_STATE_PAUSED
 	ready := s.sup.takePrepared(spec)
-	s.failed = nil
 	log := s.log(spec)
+	if s.failed != nil && !s.retryAt.IsZero() && same(*s.failed, spec) {
+		log.Info("unit is started again by itself")
+	}
+	s.failed, s.retryAt = nil, time.Time{}
 	inst := &instance{spec: spec, result: make(chan error, 1), paused: spec.Paused}
 	err := run.Call(func() error {
 		f, err := s.sup.cfg.Factory(spec)
@@ -213,7 +235,7 @@ func (s *slot) start(want *Desired) {
 		s.sup.mu.Lock()
 		s.inst = nil
 		s.sup.mu.Unlock()
-		s.fail(spec, err)
+		s.fail(spec, err, 0)
 	}
 }
 
@@ -268,6 +290,10 @@ func (s *slot) ended(inst *instance, err error) {
 	s.sup.mu.Lock()
 	s.inst = nil
 	running := s.sup.running
+	var ran time.Duration
+	if !inst.since.IsZero() {
+		ran = s.sup.cfg.Clock.Now().Sub(inst.since)
+	}
 	s.sup.mu.Unlock()
 	switch {
 	case err == nil:
@@ -280,13 +306,42 @@ func (s *slot) ended(inst *instance, err error) {
 		s.log(inst.spec).Info("unit ended with its right", logkey.Err, err)
 		return
 	}
-	s.fail(inst.spec, err)
+	s.fail(inst.spec, err, ran)
 }
 
-func (s *slot) fail(spec Spec, err error) {
+// fail has a unit failed, and plans the next attempt where its connector's config wants one: the status stays FAILED,
+// with its trace, until that attempt runs.
+func (s *slot) fail(spec Spec, err error, ran time.Duration) {
 	s.failed = &spec
-	s.log(spec).Error("unit failed", logkey.Err, err)
-	s.tell(spec, sluicev1.State_STATE_FAILED, trace(err))
+	log := s.log(spec)
+	if s.id.Kind != unit.KindConnector && s.id.Kind != unit.KindTask {
+		log.Error("unit failed", logkey.Err, err)
+		s.tell(spec, sluicev1.State_STATE_FAILED, trace(err))
+		return
+	}
+	if s.counted == nil || !same(*s.counted, spec) {
+		s.tally = restart.Tally{}
+	}
+	s.counted = &spec
+	class := connectors.OtherError
+	if s.sup.cfg.Classify != nil {
+		class = s.sup.cfg.Classify(err)
+	}
+	policy, invalid := restart.Parse(spec.ConnectorConfig)
+	r := &Recovery{Next: s.tally.Failed(policy, class, ran, rand.Float64())} //nolint:gosec // it spreads attempts
+	if invalid != nil {
+		r.Reason = invalid.Error()
+	}
+	if r.Again {
+		r.At = s.sup.cfg.Clock.Now().Add(r.Delay)
+		s.retryAt = r.At
+		log.Error("unit failed, and is started again by itself", logkey.Err, err, logkey.Class, class.String(), slog.Int("attempt", r.Attempt), slog.Int("of", r.Attempts), slog.Duration("in", r.Delay))
+	} else {
+		log.Error("unit failed", logkey.Err, err, logkey.Class, class.String(), slog.String("not started again", r.Reason))
+	}
+	st := s.status(spec, sluicev1.State_STATE_FAILED, trace(err))
+	st.Recovery = r
+	s.send(st)
 }
 
 func trace(err error) string {
@@ -351,10 +406,18 @@ func (s *slot) await(ctx context.Context, inst *instance, d time.Duration) (erro
 
 // tell reports a status that is new.
 func (s *slot) tell(spec Spec, state sluicev1.State, trace string) {
+	s.send(s.status(spec, state, trace))
+}
+
+func (s *slot) status(spec Spec, state sluicev1.State, trace string) Status {
 	st := Status{Unit: s.id, Epoch: spec.Epoch, State: state, Trace: trace, Restart: spec.Restart, Generation: spec.Generation}
 	if s.sup.cfg.Version != nil {
 		st.Version = s.sup.cfg.Version(spec)
 	}
+	return st
+}
+
+func (s *slot) send(st Status) {
 	if st != s.told {
 		s.told = st
 		s.sup.control.Status(st)
@@ -395,7 +458,9 @@ func (e *env) Confirm(ctx context.Context) error {
 
 func (e *env) Running() {
 	e.slot.sup.mu.Lock()
-	e.inst.running = true
+	if !e.inst.running {
+		e.inst.running, e.inst.since = true, e.slot.sup.cfg.Clock.Now()
+	}
 	e.slot.sup.mu.Unlock()
 	e.slot.poke() // the slot tells it, in order with everything else
 }

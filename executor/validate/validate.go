@@ -160,7 +160,7 @@ func (s *state) run(ctx context.Context) error {
 	s.answer(def, own)
 	s.refuse()
 	s.sections = len(s.infos)
-	for _, one := range append(overrides, converters...) {
+	for _, one := range append(append(overrides, converters...), s.sluice()) {
 		s.append(one)
 	}
 	return nil
