@@ -116,20 +116,21 @@ func (x *Executor) fence(ctx context.Context, f *sluicev1.FenceCommand) error {
 	if err != nil || u.Kind != unit.KindTask {
 		return errs.New(errs.Internal, "unit %q cannot be fenced: it is no task", f.GetUnit())
 	}
-	conf := mapOf(f.GetConnectorConfig())
-	if x.source(conf) {
-		client, err := x.producerClient(conf)
+	return x.withSecrets(ctx, mapOf(f.GetConnectorConfig()), func(conf map[string]string, log *slog.Logger) error {
+		if x.source(conf) {
+			client, err := x.producerClient(conf)
+			if err != nil {
+				return err
+			}
+			id := x.transactionalID(u.Name, u.Task)
+			return sourcetask.FenceSource(ctx, kafkaio.ProducerConfig{Client: client, TransactionalID: id, Logger: log, ClientID: "connector-worker-adminclient-" + u.Name})
+		}
+		client, err := x.cfg.Worker.Client(config.Consumer, conf)
 		if err != nil {
 			return err
 		}
-		id := x.transactionalID(u.Name, u.Task)
-		return sourcetask.FenceSource(ctx, kafkaio.ProducerConfig{Client: client, TransactionalID: id, Logger: x.log, ClientID: "connector-worker-adminclient-" + u.Name})
-	}
-	client, err := x.cfg.Worker.Client(config.Consumer, conf)
-	if err != nil {
-		return err
-	}
-	return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, x.log)
+		return sinktask.Fence(ctx, client, x.cfg.Worker.GroupID(), u, conf, log)
+	})
 }
 
 // source says whether a connector is a source. Any executor may be asked to fence; one without the plugin goes by what

@@ -127,7 +127,7 @@ func New(cfg Config) (*Executor, error) {
 		Version: version.Version, Labels: w.Labels(), Capacity: w.Capacity(), Plugins: reg.List(), ClusterID: x.clusterID, Command: x.command,
 		Clock: cfg.Clock, Logger: x.log})
 	x.sup = supervisor.New(supervisor.Config{Factory: x.factories(), Fenced: func(err error) bool { return errors.Is(err, kafkaio.ErrFenced) },
-		Version: x.pluginVersion, Deleted: x.deleted, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
+		Classify: errorClass, Version: x.pluginVersion, Deleted: x.deleted, StopTimeout: w.TaskShutdownTimeout(), ContinueOnLeaseLoss: w.ContinueOnLeaseLoss(), Clock: cfg.Clock, Logger: x.log}, x.agent)
 	return x, nil
 }
 
@@ -172,6 +172,8 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		Watch:   func(ctx context.Context, e lease.Epoch) (mirror.Stream, error) { return x.agent.WatchMirror(ctx, e) },
 		Confirm: x.agent.ConfirmMirror})
 	alter := altering.NewFactory(x.altering())
+	resolved := func(f supervisor.Factory) supervisor.Factory { return resolving{f, x.resolve, x.cfg.Clock} }
+	plan, source, sink = resolved(plan), resolved(source), resolved(sink)
 	return func(s supervisor.Spec) (supervisor.Factory, error) {
 		switch {
 		case s.Unit.Kind == unit.KindConnector:
@@ -196,7 +198,7 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 
 // altering is what reads and alters offsets.
 func (x *Executor) altering() altering.Deps {
-	return altering.Deps{Find: x.registry.Connector, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
+	return altering.Deps{Find: x.registry.Connector, Resolve: x.resolve, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
 		Complete: x.agent.CompleteOffsets,
 		Offsets: func(ctx context.Context, conf map[string]string) (offsets.Store, func(), error) {
 			return x.stores.Open(ctx, conf, x.cfg.Worker.ExactlyOnce() == "enabled")
@@ -350,7 +352,7 @@ func (x *Executor) command(ctx context.Context, c *sluicev1.Command) *sluicev1.C
 	}
 	switch c := c.GetCommand().(type) {
 	case *sluicev1.Command_Validate:
-		v := validate.Validator{Registry: x.registry, Worker: x.cfg.Worker, Clock: x.cfg.Clock, CheckClient: checkClient}
+		v := validate.Validator{Registry: x.registry, Worker: x.cfg.Worker, Clock: x.cfg.Clock, CheckClient: checkClient, Resolve: x.resolve}
 		r, err := v.Validate(ctx, c.Validate.GetConfig())
 		if err != nil {
 			return fail(err)

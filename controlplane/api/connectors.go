@@ -144,6 +144,15 @@ func (s *Connectors) GetConnectorConfig(ctx context.Context, req *sluicev1.GetCo
 	return &sluicev1.GetConnectorConfigResponse{Config: c.Value.GetConfig(), Etag: etag(c)}, nil
 }
 
+// DescribeConnectorStatus implements ConnectorService.
+func (s *Connectors) DescribeConnectorStatus(ctx context.Context, req *sluicev1.DescribeConnectorStatusRequest) (*sluicev1.DescribeConnectorStatusResponse, error) {
+	r, err := s.GetConnectorStatus(ctx, &sluicev1.GetConnectorStatusRequest{Name: req.GetName()})
+	if err != nil {
+		return nil, err
+	}
+	return &sluicev1.DescribeConnectorStatusResponse{Status: r.GetStatus()}, nil
+}
+
 // GetConnectorStatus implements ConnectorService.
 func (s *Connectors) GetConnectorStatus(ctx context.Context, req *sluicev1.GetConnectorStatusRequest) (*sluicev1.GetConnectorStatusResponse, error) {
 	view := fresh(ctx, s.store)
@@ -250,5 +259,6 @@ func taskState(n int, st *storev1.Status) *sluicev1.InstanceState {
 }
 
 func instanceState(st *storev1.Status) *sluicev1.InstanceState {
-	return &sluicev1.InstanceState{State: st.GetState(), WorkerId: st.GetExecutor(), Version: st.GetVersion(), Trace: st.GetTrace()}
+	return &sluicev1.InstanceState{State: st.GetState(), WorkerId: st.GetExecutor(), Version: st.GetVersion(), Trace: st.GetTrace(),
+		AutoRestart: st.GetAutoRestart()}
 }

@@ -94,7 +94,7 @@ func (r *reporter) add(report *sluicev1.StatusReport) {
 		}
 		r.statuses[u] = store.StatusWrite{Unit: u, Epoch: epoch(s.GetEpoch()), Value: &storev1.Status{
 			State: s.GetState(), Trace: cut(s.GetTrace()), Executor: r.st.hello.GetExecutor(), Epoch: s.GetEpoch(),
-			Version: s.GetVersion(), Restart: s.GetRestart(), ConfigGeneration: s.GetConfigGeneration(),
+			Version: s.GetVersion(), Restart: s.GetRestart(), ConfigGeneration: s.GetConfigGeneration(), AutoRestart: s.GetAutoRestart(),
 		}}
 	}
 	if len(r.statuses) > 0 && r.due == nil {

@@ -200,10 +200,21 @@ func (a *Agent) Confirm(ctx context.Context, u unit.ID, e lease.Epoch) error {
 func (a *Agent) Status(s supervisor.Status) {
 	a.mu.Lock()
 	a.statuses[s.Unit] = &sluicev1.UnitStatus{Unit: s.Unit.String(), Epoch: epochTo(s.Epoch), State: s.State, Trace: s.Trace,
-		Version: s.Version, Restart: s.Restart, ConfigGeneration: s.Generation}
+		Version: s.Version, Restart: s.Restart, ConfigGeneration: s.Generation, AutoRestart: recoveryTo(s.Recovery)}
 	a.dirty[s.Unit] = true
 	a.mu.Unlock()
 	a.poke()
+}
+
+func recoveryTo(r *supervisor.Recovery) *sluicev1.AutoRestart {
+	if r == nil {
+		return nil
+	}
+	out := &sluicev1.AutoRestart{ErrorClass: r.Class.String(), Attempt: int32(r.Attempt), Attempts: int32(r.Attempts), Reason: r.Reason} //nolint:gosec // the key is an int
+	if r.Again {
+		out.NextMs = r.At.UnixMilli()
+	}
+	return out
 }
 
 // Fenced implements supervisor.Control.

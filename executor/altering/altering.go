@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -41,6 +42,8 @@ type Groups interface {
 type Deps struct {
 	// Find finds a plugin by class or alias.
 	Find func(class string) (connectors.Plugin, error)
+	// Resolve resolves references in a connector's config.
+	Resolve func(ctx context.Context, configs ...map[string]string) (*secrets.Set, error)
 	// Offsets opens the store of a source's offsets; release it once.
 	Offsets func(ctx context.Context, connectorConfig map[string]string) (s offsets.Store, release func(), err error)
 	// Groups makes the admin client of a sink connector.
@@ -114,14 +117,17 @@ func (d Deps) Read(ctx context.Context, connector string, config map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	var out []*sluicev1.PartitionOffset
-	if p.Type == connectors.Sink {
-		out, err = d.readSink(ctx, connector, config)
-	} else {
-		out, err = d.readSource(ctx, connector, config)
-	}
+	set, err := d.Resolve(ctx, config)
 	if err != nil {
-		return nil, known(err)
+		return nil, known(err, nil)
+	}
+	read := d.readSource
+	if p.Type == connectors.Sink {
+		read = d.readSink
+	}
+	out, err := read(ctx, connector, set.Configs[0])
+	if err != nil {
+		return nil, known(err, set)
 	}
 	if n := proto.Size(&sluicev1.OffsetsCommandResult{Offsets: out}); n > maxAnswer {
 		return nil, errs.New(errs.OffsetsTooLarge, "Connector %s has %d offsets, %d bytes of them, and at most %d bytes are answered at once: read them from the offsets topic", connector, len(out), n, maxAnswer)
@@ -183,17 +189,17 @@ func entry(partition, offset map[string]any) (out *sluicev1.PartitionOffset, err
 	return out, err
 }
 
-// known gives an error a registered reason.
-func known(err error) error {
+// known gives an error a registered reason, and takes secrets out of it.
+func known(err error, set *secrets.Set) error {
 	var e *errs.Error
 	if errors.As(err, &e) {
-		return e
+		return errs.New(e.Reason, "%s", set.Scrub(e.Message))
 	}
 	reason := errs.OffsetsFailed
 	if temporary(err) {
 		reason = errs.KafkaUnavailable
 	}
-	return errs.New(reason, "%s", err.Error())
+	return errs.New(reason, "%s", set.Scrub(err.Error()))
 }
 
 // temporary says whether Kafka may be able to do it later.
@@ -220,6 +226,7 @@ type instance struct {
 	log    *slog.Logger
 	ctx    context.Context
 	cancel context.CancelFunc
+	set    *secrets.Set // what the config's references came to, of the goroutine of Run
 }
 
 // Stop implements supervisor.Instance.
@@ -265,14 +272,14 @@ func (in *instance) alter() (*sluicev1.OffsetsResult, error) {
 		case errors.Is(err, kafkaio.ErrFenced):
 			return nil, err
 		case n < attempts && temporary(err):
-			in.log.Warn("altering offsets is tried again", logkey.Err, err)
+			in.log.Warn("altering offsets is tried again", logkey.Err, in.set.Error(err))
 			if !in.sleep(again) {
 				return nil, nil
 			}
 			continue
 		}
-		in.log.Warn("offsets were not altered", logkey.Err, err)
-		e := known(err)
+		e := known(err, in.set)
+		in.log.Warn("offsets were not altered", logkey.Err, e)
 		return &sluicev1.OffsetsResult{Reason: string(errs.ReasonOf(e)), Message: e.Error()}, nil
 	}
 }
@@ -283,6 +290,10 @@ func (in *instance) once() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if in.set, err = in.deps.Resolve(in.ctx, j.config); err != nil {
+		return false, failed(err, "Failed to modify offsets for connector %s", j.connector)
+	}
+	j.config = in.set.Configs[0]
 	if p.Type == connectors.Sink {
 		return in.deps.sink(in.ctx, p, j)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/builtin/verifiable"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -136,7 +137,7 @@ type bench struct {
 
 func newBench() *bench {
 	b := &bench{store: &store{}, groups: &groups{exists: true}, env: env{time.Hour}}
-	b.deps = Deps{Offsets: opens(b.store), CallTimeout: 200 * time.Millisecond, Clock: clock.Real(),
+	b.deps = Deps{Resolve: new(secrets.Resolver).Resolve, Offsets: opens(b.store), CallTimeout: 200 * time.Millisecond, Clock: clock.Real(),
 		Groups: func(map[string]string) (Groups, error) { return b.groups, nil },
 		Find: func(class string) (connectors.Plugin, error) {
 			switch class {

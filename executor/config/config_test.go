@@ -3,6 +3,8 @@ package config_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -246,4 +248,39 @@ func TestAnyKeyThatIsDefinedCanBeGivenByTheEnvironment(t *testing.T) {
 		}
 		t.Fatalf("%s cannot be given", d.Name)
 	})
+}
+
+func TestReferencesInTheWorkersConfig_AreResolvedAtTheStartAndNotShown(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kafka.properties")
+	if err := os.WriteFile(path, []byte("password=w0rker-pw\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	jaas := `org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="${file:` + path + `:password}";`
+	given := map[string]string{"bootstrap.servers": "b:9092", "group.id": "g", "offset.storage.topic": "o", "config.storage.topic": "c", "status.storage.topic": "s",
+		"key.converter": "K", "value.converter": "V", "value.converter.pw": "${file:" + path + ":password}", "sasl.jaas.config": jaas,
+		"client.id": "${file:" + path + ":none}", "config.providers": "file", "config.providers.file.class": "FileConfigProvider"}
+	w, warnings, err := config.Load(nil, nil, given)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := w.Internal()["sasl.jaas.config"]; !strings.Contains(got, `password="w0rker-pw"`) {
+		t.Errorf("%s", got)
+	}
+	if got := w.ValueConverter().Config["pw"]; got != "w0rker-pw" {
+		t.Errorf("%s", got)
+	}
+	if text := w.String() + fmt.Sprintf("%#v", w); strings.Contains(text, "w0rker") {
+		t.Errorf("%s", text)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "client.id: ${file:") {
+		t.Errorf("%v", warnings)
+	}
+	given["sluice.capacity"] = "${file:" + path + ":password}"
+	if _, _, err = config.Load(nil, nil, given); err == nil || strings.Contains(err.Error(), "w0rker") || !strings.Contains(err.Error(), "sluice.capacity") {
+		t.Errorf("%v", err)
+	}
+	given["config.providers.file.class"] = "com.example.Vault"
+	if _, _, err = config.Load(nil, nil, given); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), `config.providers.file.class is "com.example.Vault", which is not here`) {
+		t.Errorf("%v", err)
+	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/internal/props"
 )
 
@@ -66,12 +68,17 @@ func kindOf(key string) kind {
 
 // load checks merged properties. source says where a value is from, where not from the file.
 func load(given, source map[string]string, others []string) (Worker, []string, error) {
-	w := Worker{props: given}
+	w := Worker{props: given, raw: given}
 	var errs []error
 	fail := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...))
 	}
-	var err error
+	set, warnings, err := w.resolve()
+	if err != nil {
+		fail("%w", err)
+	} else {
+		given, w.props = set.Configs[0], set.Configs[0]
+	}
 	if w.values, err = definition.Parse(given); err != nil {
 		for _, v := range definition.Validate(given) {
 			for _, e := range v.Errors {
@@ -116,9 +123,8 @@ func load(given, source map[string]string, others []string) (Worker, []string, e
 		if len(unknownKeys) > 0 {
 			errs = append(errs, errors.New(strange)) // no fault by itself: a key that is missing may be among them, misspelt
 		}
-		return Worker{}, nil, errors.Join(errs...)
+		return Worker{}, nil, set.Error(errors.Join(errs...))
 	}
-	var warnings []string
 	if len(meaningless) > 0 {
 		warnings = append(warnings, "These worker keys mean nothing to Sluice and are ignored: "+strings.Join(meaningless, ", "))
 	}
@@ -129,6 +135,23 @@ func load(given, source map[string]string, others []string) (Worker, []string, e
 		warnings = append(warnings, eosSupport+" has no effect on a standalone worker, as in Kafka Connect: it delivers the records of sources at least once")
 	}
 	return w, warnings, nil
+}
+
+// resolve makes the config providers and puts into the properties what their references come to.
+func (w *Worker) resolve() (*secrets.Set, []string, error) {
+	resolver, warnings, err := secrets.New(w.raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := resolver.Worker(context.Background(), w.raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	w.secrets = resolver
+	for _, r := range set.Unresolved {
+		warnings = append(warnings, "A reference of the worker's config comes to nothing and stays as it is: "+r)
+	}
+	return set, warnings, nil
 }
 
 // sluiceKeys are the keys that are Sluice's own.

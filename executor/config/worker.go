@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/topics"
 )
 
 // Worker is an executor's config. Make one with Load. Safe for concurrent use.
 type Worker struct {
-	props      map[string]string
+	props      map[string]string // references resolved
+	raw        map[string]string // as given
+	secrets    *secrets.Resolver
 	values     configdef.Values
 	standalone bool
 }
@@ -27,10 +30,13 @@ type Converter struct {
 	Config map[string]string
 }
 
-// Properties are the properties as they were given, merged, secrets included. The caller owns the map.
+// Secrets resolves references in connectors' configs with the worker's config.providers.
+func (w Worker) Secrets() *secrets.Resolver { return w.secrets }
+
+// Properties are the properties, merged and with references resolved, secrets included. The caller owns the map.
 func (w Worker) Properties() map[string]string { return maps.Clone(w.props) }
 
-// Get is one property as it was given.
+// Get is one property, with references resolved.
 func (w Worker) Get(key string) (string, bool) { v, ok := w.props[key]; return v, ok }
 
 // Standalone says that the worker has no group.id but a file for source offsets.
@@ -206,9 +212,9 @@ func Secret(key string) bool {
 	return false
 }
 
-// Redacted are the properties with secrets hidden, for people. The caller owns the map.
+// Redacted are the properties with secrets hidden and references unresolved, for people. The caller owns the map.
 func (w Worker) Redacted() map[string]string {
-	out := maps.Clone(w.props)
+	out := maps.Clone(w.raw)
 	for k := range out {
 		if Secret(k) {
 			out[k] = configdef.Hidden

@@ -102,6 +102,20 @@ func Retriable(err error) bool {
 	return false
 }
 
+// Unauthorised says whether Kafka refused the credentials, or an operation for want of rights.
+func Unauthorised(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch kafka.ErrorCode(e.Code) {
+	case kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed, kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed,
+		kafka.ErrClusterAuthorizationFailed, kafka.ErrTransactionalIDAuthorizationFailed:
+		return true
+	}
+	return false
+}
+
 // refused are the answers that no waiting mends: Java's clients throw them.
 func refused(code kafka.ErrorCode) bool {
 	switch code {

@@ -260,7 +260,10 @@ func (in *instance) plan(ctx context.Context, c connector) error {
 		if config == nil {
 			return fmt.Errorf("%w: the config of task %d is null", ErrTasks, i)
 		}
-		tasks[i] = in.task(config)
+		if config, err = in.spec.Secrets.Reverse(in.task(config)); err != nil {
+			return fmt.Errorf("%w: task %d: %w", ErrTasks, i, err)
+		}
+		tasks[i] = ordered(config)
 	}
 	class := sluicev1.UnitClass_UNIT_CLASS_EXCLUSIVE
 	if in.plugin.Type == connectors.Sink || in.deps.ExactlyOnce {
@@ -304,7 +307,7 @@ func (in *instance) sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // task makes a task's config of what the plugin returned, as Kafka Connect's worker does.
-func (in *instance) task(config map[string]string) *sluicev1.Config {
+func (in *instance) task(config map[string]string) map[string]string {
 	full := maps.Clone(config)
 	full["task.class"] = taskClass(in.plugin.Class)
 	if in.plugin.Type == connectors.Sink {
@@ -314,9 +317,13 @@ func (in *instance) task(config map[string]string) *sluicev1.Config {
 			}
 		}
 	}
+	return full
+}
+
+func ordered(config map[string]string) *sluicev1.Config {
 	out := &sluicev1.Config{}
-	for _, k := range slices.Sorted(maps.Keys(full)) {
-		v := full[k]
+	for _, k := range slices.Sorted(maps.Keys(config)) {
+		v := config[k]
 		out.Entries = append(out.Entries, &sluicev1.ConfigEntry{Key: k, Value: &v})
 	}
 	return out

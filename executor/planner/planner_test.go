@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/unit"
@@ -228,6 +229,61 @@ func TestPlanner_AHungPluginIsLeftAloneAndNeverCalledBesideItsHungCall(t *testin
 			}
 			if c.overlap.Load() {
 				t.Error("the plugin was called while another call of it hung")
+			}
+		})
+	}
+}
+
+func TestPlan_HoldsReferencesAndNeverWhatTheyCameTo(t *testing.T) {
+	t.Setenv("PLAN_PW", "plan-s3cret")
+	r, _, err := secrets.New(map[string]string{"config.providers": "env", "config.providers.env.class": "EnvVar"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := r.Resolve(t.Context(), map[string]string{"connector.class": "C", "pw": "${env:PLAN_PW}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		task map[string]string
+		want string // of the error; empty where it is planned
+	}{
+		"under its own key": {task: map[string]string{"pw": "plan-s3cret"}},
+		"under another":     {task: map[string]string{"url": "x:plan-s3cret@h"}, want: "the key url of a task config"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, plans := &testConnector{}, &submitted{}
+			conn.plan(c.task)
+			f := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) {
+				return connectors.Plugin{Class: "C", Type: connectors.Source, NewSource: func() connectors.SourceConnector { return conn }}, nil
+			}, Submit: plans.submit, CallTimeout: time.Minute, Clock: clock.Real()})
+			in, err := f.New(supervisor.Spec{Unit: unit.Connector("c"), ConnectorConfig: set.Configs[0], Secrets: set}, env{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- in.Run(t.Context()) }()
+			if c.want != "" {
+				defer time.AfterFunc(20*time.Second, func() { in.Stop(false) }).Stop()
+				if err := <-ended; !errors.Is(err, ErrTasks) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "plan-s3cret") {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			for end := time.Now().Add(20 * time.Second); plans.count() == 0 && time.Now().Before(end); {
+				<-time.After(time.Millisecond)
+			}
+			in.Stop(false)
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if plans.count() != 1 {
+				t.Fatal("nothing was planned")
+			}
+			for _, e := range plans.tasks[0][0].GetEntries() {
+				if e.GetKey() == "pw" && e.GetValue() != "${env:PLAN_PW}" {
+					t.Errorf("%s", e.GetValue())
+				}
 			}
 		})
 	}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/restart"
 	"github.com/sluice-project/sluice/internal/fault"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
@@ -41,9 +44,12 @@ type slot struct {
 	shown     *State // as last told
 
 	// Of the slot's goroutine.
-	failed *Spec     // what failed: it is not tried again until something of it changes
-	told   Status    // the last status
-	pause  time.Time // nothing is started before
+	failed  *Spec     // what failed: it is not tried again until something of it changes, or retryAt
+	retryAt time.Time // when failed starts again by itself; zero where it does not
+	tally   restart.Tally
+	counted *Spec     // what tally is of: anything else has its attempts anew
+	told    Status    // the last status
+	pause   time.Time // nothing is started before
 }
 
 // instance is a running Instance.
@@ -51,8 +57,10 @@ type instance struct {
 	Instance
 	spec    Spec
 	result  chan error
-	paused  bool // as the instance was told
-	running bool // as it told
+	paused  bool      // as the instance was told
+	running bool      // as it told
+	reload  bool      // it asked to be started again
+	since   time.Time // when it told that
 }
 
 func (s *slot) poke() {
@@ -67,6 +75,7 @@ func (s *slot) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.sup.mu.Lock()
 		want, inst, running, confirmed, expired := s.want, s.inst, s.sup.running, s.sup.confirmed, s.sup.expired
+		reload := inst != nil && inst.reload
 		s.sup.mu.Unlock()
 		switch {
 		case want == nil:
@@ -92,6 +101,9 @@ func (s *slot) run(ctx context.Context) error {
 		case inst != nil && s.stale(inst, want):
 			s.halt(ctx, want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED, false)
 			continue
+		case reload && confirmed: // else it could not be started again
+			s.halt(ctx, false, false)
+			continue
 		case inst != nil && !running && s.id.Kind != unit.KindTask:
 			s.halt(ctx, false, true) // planners and jobs are begun anew when the right is back
 			continue
@@ -103,11 +115,12 @@ func (s *slot) run(ctx context.Context) error {
 			s.start(want)
 			continue
 		case inst == nil && want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:
+			s.failed, s.retryAt = nil, time.Time{} // when it is started again, it is begun anew
 			s.tell(want.Spec, sluicev1.State_STATE_STOPPED, "")
 		case inst != nil:
 			s.apply(inst, want, running, confirmed)
 		}
-		s.wait(ctx, inst)
+		s.wait(ctx, inst, want)
 	}
 	// The supervisor stops: softly, and nobody is told.
 	stop, cancel := context.WithTimeout(context.Background(), s.sup.cfg.StopTimeout+abandonAfter+2*time.Second)
@@ -116,13 +129,17 @@ func (s *slot) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *slot) wait(ctx context.Context, inst *instance) {
+func (s *slot) wait(ctx context.Context, inst *instance, want *Desired) {
 	var result chan error
 	if inst != nil {
 		result = inst.result
 	}
 	var timer <-chan time.Time
-	if d := s.pause.Sub(s.sup.cfg.Clock.Now()); d > 0 {
+	due := s.pause
+	if inst == nil && s.failed != nil && want.Target == sluicev1.TargetState_TARGET_STATE_STARTED && s.retryAt.After(due) {
+		due = s.retryAt
+	}
+	if d := due.Sub(s.sup.cfg.Clock.Now()); d > 0 {
 		t := s.sup.cfg.Clock.NewTimer(d)
 		defer t.Stop()
 		timer = t.C()
@@ -167,10 +184,17 @@ func same(a, b Spec) bool {
 }
 
 func (s *slot) startable(want *Desired) bool {
-	if want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED || s.failed != nil && same(*s.failed, want.Spec) {
+	now := s.sup.cfg.Clock.Now()
+	switch {
+	case want.Target == sluicev1.TargetState_TARGET_STATE_STOPPED:
 		return false
+	case s.failed != nil && same(*s.failed, want.Spec):
+		// By itself only where it is to run: nobody waits for one that is paused.
+		if s.retryAt.IsZero() || now.Before(s.retryAt) || want.Target != sluicev1.TargetState_TARGET_STATE_STARTED {
+			return false
+		}
 	}
-	return s.sup.cfg.Clock.Now().After(s.pause) || s.pause.IsZero()
+	return now.After(s.pause) || s.pause.IsZero()
 }
 
 // start makes an instance and runs it.
@@ -178,8 +202,11 @@ func (s *slot) start(want *Desired) {
 	spec := want.Spec
 	spec.Paused = want.Target == sluicev1.TargetState_TARGET_STATE_PAUSED
 	ready := s.sup.takePrepared(spec)
-	s.failed = nil
 	log := s.log(spec)
+	if s.failed != nil && !s.retryAt.IsZero() && same(*s.failed, spec) {
+		log.Info("unit is started again by itself")
+	}
+	s.failed, s.retryAt = nil, time.Time{}
 	inst := &instance{spec: spec, result: make(chan error, 1), paused: spec.Paused}
 	err := run.Call(func() error {
 		f, err := s.sup.cfg.Factory(spec)
@@ -211,7 +238,7 @@ func (s *slot) start(want *Desired) {
 		s.inst = nil
 		s.sup.mu.Unlock()
 		s.count(&s.sup.unstarted)
-		s.fail(spec, err)
+		s.fail(spec, err, 0)
 	}
 }
 
@@ -269,6 +296,10 @@ func (s *slot) ended(inst *instance, err error) {
 	if !inst.running && err != nil {
 		s.count(&s.sup.unstarted)
 	}
+	var ran time.Duration
+	if !inst.since.IsZero() {
+		ran = s.sup.cfg.Clock.Now().Sub(inst.since)
+	}
 	s.sup.mu.Unlock()
 	switch {
 	case err == nil:
@@ -281,7 +312,7 @@ func (s *slot) ended(inst *instance, err error) {
 		s.log(inst.spec).Info("unit ended with its right", logkey.Err, err)
 		return
 	}
-	s.fail(inst.spec, err)
+	s.fail(inst.spec, err, ran)
 }
 
 // count counts a task's instance.
@@ -291,10 +322,39 @@ func (s *slot) count(n *atomic.Int64) {
 	}
 }
 
-func (s *slot) fail(spec Spec, err error) {
+// fail has a unit failed, and plans the next attempt where its connector's config wants one: the status stays FAILED,
+// with its trace, until that attempt runs.
+func (s *slot) fail(spec Spec, err error, ran time.Duration) {
 	s.failed = &spec
-	s.log(spec).Error("unit failed", logkey.Err, err)
-	s.tell(spec, sluicev1.State_STATE_FAILED, trace(err))
+	log := s.log(spec)
+	if s.id.Kind != unit.KindConnector && s.id.Kind != unit.KindTask {
+		log.Error("unit failed", logkey.Err, err)
+		s.tell(spec, sluicev1.State_STATE_FAILED, trace(err))
+		return
+	}
+	if s.counted == nil || !same(*s.counted, spec) {
+		s.tally = restart.Tally{}
+	}
+	s.counted = &spec
+	class := connectors.OtherError
+	if s.sup.cfg.Classify != nil {
+		class = s.sup.cfg.Classify(err)
+	}
+	policy, invalid := restart.Parse(spec.ConnectorConfig)
+	r := &Recovery{Next: s.tally.Failed(policy, class, ran, rand.Float64())} //nolint:gosec // it spreads attempts
+	if invalid != nil {
+		r.Reason = invalid.Error()
+	}
+	if r.Again {
+		r.At = s.sup.cfg.Clock.Now().Add(r.Delay)
+		s.retryAt = r.At
+		log.Error("unit failed, and is started again by itself", logkey.Err, err, logkey.Class, class.String(), slog.Int("attempt", r.Attempt), slog.Int("of", r.Attempts), slog.Duration("in", r.Delay))
+	} else {
+		log.Error("unit failed", logkey.Err, err, logkey.Class, class.String(), slog.String("not started again", r.Reason))
+	}
+	st := s.status(spec, sluicev1.State_STATE_FAILED, trace(err))
+	st.Recovery = r
+	s.send(spec, st)
 }
 
 func trace(err error) string {
@@ -359,14 +419,22 @@ func (s *slot) await(ctx context.Context, inst *instance, d time.Duration) (erro
 
 // tell reports a status that is new.
 func (s *slot) tell(spec Spec, state sluicev1.State, trace string) {
+	s.send(spec, s.status(spec, state, trace))
+}
+
+func (s *slot) status(spec Spec, state sluicev1.State, trace string) Status {
 	st := Status{Unit: s.id, Epoch: spec.Epoch, State: state, Trace: trace, Restart: spec.Restart, Generation: spec.Generation}
 	if s.sup.cfg.Version != nil {
 		st.Version = s.sup.cfg.Version(spec)
 	}
+	return st
+}
+
+func (s *slot) send(spec Spec, st Status) {
 	if st != s.told {
 		s.told = st
 		s.sup.mu.Lock()
-		s.shown = &State{Spec: spec, State: state}
+		s.shown = &State{Spec: spec, State: st.State}
 		s.sup.mu.Unlock()
 		s.sup.control.Status(st)
 	}
@@ -408,8 +476,8 @@ func (e *env) Running() {
 	e.slot.sup.mu.Lock()
 	if !e.inst.running {
 		e.slot.count(&e.slot.sup.started)
+		e.inst.running, e.inst.since = true, e.slot.sup.cfg.Clock.Now()
 	}
-	e.inst.running = true
 	e.slot.sup.mu.Unlock()
 	e.slot.poke() // the slot tells it, in order with everything else
 }
@@ -417,6 +485,14 @@ func (e *env) Running() {
 func (e *env) Fenced() {
 	e.slot.record(e.inst.spec, history.Fenced)
 	e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch)
+}
+
+// Reload implements Reloader.
+func (e *env) Reload() {
+	e.slot.sup.mu.Lock()
+	e.inst.reload = true
+	e.slot.sup.mu.Unlock()
+	e.slot.poke()
 }
 
 func (e *env) Warn(trace string) { e.log.Warn("unit goes on", slog.String("trace", trace)) }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/internal/lease"
 	"github.com/sluice-project/sluice/internal/unit"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
@@ -35,6 +36,8 @@ type Spec struct {
 	PredecessorUnfenced bool
 	// Paused says that the instance is to start paused.
 	Paused bool
+	// Secrets are what references in the configs came to; nil where there are none.
+	Secrets *secrets.Set
 	// Prepared is what the factory made ready before the grant, or nil: from its Run on the instance's to close.
 	Prepared Prepared
 }
@@ -55,6 +58,12 @@ type Env interface {
 	Fenced()
 	// Warn logs a trouble that the unit outlives.
 	Warn(trace string)
+}
+
+// Reloader is what the supervisor's Env is too, for whoever resolves configs.
+type Reloader interface {
+	// Reload has the unit stopped softly and started again, once that is possible: its config resolves to other values.
+	Reload()
 }
 
 // Instance is one run of a unit. Run is called once; the other methods may be called at any time, also before and

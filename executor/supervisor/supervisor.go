@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/restart"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/lease"
@@ -34,6 +36,15 @@ type Status struct {
 	Version    string
 	Restart    uint64
 	Generation int64
+	// Recovery says how a failed unit is started again by itself; nil where it has not failed.
+	Recovery *Recovery
+}
+
+// Recovery is a failed unit's way back.
+type Recovery struct {
+	restart.Next
+	// At is when the next attempt begins, where there is one.
+	At time.Time
 }
 
 // Released says that a unit is not held any more.
@@ -69,6 +80,8 @@ type Config struct {
 	// Fenced tells an instance's error that means "a newer instance took this one's place": the unit is then
 	// confirmed and started again, and has not failed.
 	Fenced func(err error) bool
+	// Classify says what kind of trouble an error is, for sluice.restart.on; nil knows none.
+	Classify func(err error) connectors.ErrorClass
 	// Version is the version of a unit's plugin.
 	Version func(s Spec) string
 	// Deleted, where it is set, is called before a task of a deleted connector is reported as released, once it has

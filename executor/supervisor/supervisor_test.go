@@ -306,3 +306,29 @@ func TestSupervisor_WhereTheRightEndsWhileAnInstanceIsMadeNothingStarts(t *testi
 	s.Right(true, true)
 	await(t, "another runs", func() bool { return f.count() == 2 && c.last().State == sluicev1.State_STATE_RUNNING })
 }
+
+func TestSupervisor_AReloadStopsSoftlyAndStartsAgainOnlyWhereItCan(t *testing.T) {
+	f := &factory{}
+	s, c := newTest(t, f)
+	s.Right(true, true)
+	s.Desire(want(1, func(d *Desired) { d.Spec.Class = unit.ClassKafkaFenced }))
+	await(t, "RUNNING", func() bool { return c.last().State == sluicev1.State_STATE_RUNNING })
+	s.Right(false, false) // the control plane is away, and a sink goes on
+	f.at(0).env.(Reloader).Reload()
+	<-time.After(20 * time.Millisecond)
+	if f.at(0).is(func(i *fake) bool { return i.stopped })() {
+		t.Fatal("it was stopped where nothing can be started")
+	}
+	s.Right(true, true)
+	await(t, "another instance", func() bool { return f.count() == 2 })
+	if !f.at(0).is(func(i *fake) bool { return i.stopped && !i.left && !i.gone })() {
+		t.Error("the first was not stopped softly")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, st := range c.statuses {
+		if st.State == sluicev1.State_STATE_FAILED {
+			t.Errorf("%+v", st)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/validate/framework"
 	"github.com/sluice-project/sluice/internal/clock"
@@ -25,8 +26,8 @@ type Validator struct {
 	Registry *plugin.Registry
 	Worker   config.Worker
 	Clock    clock.Clock
-	// Resolve replaces references to secrets (`${file:...}`); nil leaves them. Answers show the references.
-	Resolve func(ctx context.Context, config map[string]string) (map[string]string, error)
+	// Resolve replaces references (`${file:...}`); nil leaves them. Answers show the references.
+	Resolve func(ctx context.Context, configs ...map[string]string) (*secrets.Set, error)
 	// CheckClient says whether a Kafka client can be made of a Java client config; nil means that any can.
 	CheckClient func(role config.Role, java map[string]string) error
 }
@@ -64,16 +65,17 @@ func (v Validator) Validate(ctx context.Context, c *sluicev1.Config) (*sluicev1.
 	}
 	s.config = s.raw
 	if v.Resolve != nil {
-		if s.config, err = v.Resolve(ctx, maps.Clone(s.raw)); err != nil {
+		if s.secrets, err = v.Resolve(ctx, s.raw); err != nil {
 			return nil, errs.New(errs.ConfigInvalid, "Connector config of %s: its references cannot be resolved: %s", class, err)
 		}
+		s.config = s.secrets.Configs[0]
 	}
 	if err := s.run(ctx); err != nil {
 		var known *errs.Error
 		if errors.As(err, &known) {
-			return nil, known
+			return nil, errs.New(known.Reason, "%s", s.secrets.Scrub(known.Message))
 		}
-		return nil, errs.New(errs.Internal, "%s", err)
+		return nil, errs.New(errs.Internal, "%s", s.secrets.Scrub(err.Error()))
 	}
 	s.scrub()
 	out := &sluicev1.ValidateResult{Name: class, ErrorCount: int32(s.count()), Groups: s.groups, Configs: s.infos,
@@ -110,6 +112,7 @@ type state struct {
 	// raw is as given, config has references resolved; nulls were given as null.
 	raw, config map[string]string
 	nulls       []string
+	secrets     *secrets.Set // what references came to; nil where none were resolved
 
 	// keys and values are the framework's, and what its rules say of other keys: names has those in order.
 	keys   []configdef.Key
@@ -160,7 +163,7 @@ func (s *state) run(ctx context.Context) error {
 	s.answer(def, own)
 	s.refuse()
 	s.sections = len(s.infos)
-	for _, one := range append(overrides, converters...) {
+	for _, one := range append(append(overrides, converters...), s.sluice()) {
 		s.append(one)
 	}
 	return nil
@@ -391,16 +394,15 @@ func (s *state) count() (n int) {
 	return n
 }
 
-// scrub puts references back in the place of what they resolve to, and hides passwords in messages. A
-// resolved value may be in another key's message too; very short ones are looked for in their own only.
+// scrub puts references back in the place of what they came to, wherever that is, and hides passwords in messages. A
+// very short value is looked for in its own key's messages only.
 func (s *state) scrub() {
-	for name, resolved := range s.config {
-		if raw := s.raw[name]; raw != resolved && len(resolved) >= 4 {
-			for _, i := range s.infos {
-				for j, e := range i.Value.Errors {
-					i.Value.Errors[j] = strings.ReplaceAll(e, resolved, raw)
-				}
-			}
+	for _, i := range s.infos {
+		// Copies: what is there may be the definition's own.
+		i.Value.Errors, i.Value.RecommendedValues = s.scrubbed(i.Value.Errors), s.scrubbed(i.Value.RecommendedValues)
+		if v := i.Value.Value; v != nil {
+			clean := s.secrets.Scrub(*v)
+			i.Value.Value = &clean
 		}
 	}
 	for _, i := range s.infos {
@@ -424,6 +426,17 @@ func (s *state) scrub() {
 			}
 		}
 	}
+}
+
+func (s *state) scrubbed(texts []string) []string {
+	if len(texts) == 0 {
+		return nil
+	}
+	out := make([]string, len(texts))
+	for i, t := range texts {
+		out[i] = s.secrets.Scrub(t)
+	}
+	return out
 }
 
 // javaMap prints a config as Java prints a map, with secrets hidden.

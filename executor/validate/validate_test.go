@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/plugin"
+	"github.com/sluice-project/sluice/executor/secrets"
 	"github.com/sluice-project/sluice/executor/validate"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -389,22 +391,28 @@ func TestCheckIsKafkaConnectsRefusal(t *testing.T) {
 }
 
 func TestNoAnswerShowsASecret(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("f", []byte("k=hunter22"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	resolver, _, err := secrets.New(map[string]string{"config.providers": "file", "config.providers.file.class": "File"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	v := validate.Validator{Registry: registry(t), Worker: worker(t, ""), Clock: clock.Real(),
-		Resolve: func(_ context.Context, c map[string]string) (map[string]string, error) {
-			for k, v := range c {
-				c[k] = strings.ReplaceAll(v, "${file:f:k}", "hunter22")
-			}
-			return c, nil
-		},
+		Resolve: resolver.Resolve,
 		CheckClient: func(_ config.Role, java map[string]string) error {
 			return fmt.Errorf("sasl.jaas.config: %s is no login module", java["sasl.jaas.config"])
 		}}
 	r, err := v.Validate(t.Context(), pairs("name", "v", "connector.class", "x.Secret", "pw", "${file:f:k}", "topic", "${file:f:k}", "tasks.max", "${file:f:k}",
-		"producer.override.acks", "all", "producer.override.sasl.jaas.config", "${file:f:k}"))
+		"producer.override.acks", "all", "producer.override.sasl.jaas.config", "${file:f:k}", "typo", "${vault:x}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if text := r.String(); strings.Contains(text, "hunter22") {
+		t.Error(text)
+	}
+	if text := strings.Join(r.GetWarnings(), "\n"); !strings.Contains(text, "typo: ${vault:x}: config.providers of the worker names no such provider") {
 		t.Error(text)
 	}
 	got := strings.Join(problems(r), "\n")

@@ -36,6 +36,11 @@ func (s *state) warnings() (out []string) {
 		}
 		out = append(out, fmt.Sprintf("%s: unknown key, passed on to the connector as it is; the nearest known key is %s", k, props.Nearest(k, known)))
 	}
+	if s.secrets != nil {
+		for _, r := range s.secrets.Unresolved {
+			out = append(out, r+": it stays as it is")
+		}
+	}
 	return out
 }
 

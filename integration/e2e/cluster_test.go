@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -72,6 +73,11 @@ type cluster struct {
 	hostile   *conformance.Hostile
 	worker    map[string]string // what executors are given beside the rest
 	rest      string
+	etcd      *clientv3.Client
+
+	// Of the executors that are started from now on: more plugins, and where they log.
+	plugins []connectors.Plugin
+	log     *slog.Logger
 }
 
 // times are short, so that failures are noticed within a test.
@@ -98,7 +104,7 @@ func newClusterWith(t testing.TB, worker map[string]string, replicas, executors 
 // newClusterOn runs on a Kafka of the test's own.
 func newClusterOn(t testing.TB, kafka string, worker map[string]string, replicas, executors int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, kafka: kafka, worker: worker, hostile: conformance.NewHostile()}
+	c := &cluster{t: t, kafka: kafka, worker: worker, hostile: conformance.NewHostile(), log: quiet()}
 	if replicas == 0 {
 		return c // Kafka alone
 	}
@@ -107,6 +113,7 @@ func newClusterOn(t testing.TB, kafka string, worker map[string]string, replicas
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.check(etcd.Stop(limited(t))) })
+	c.etcd = etcd.Client()
 	var addresses []string
 	for i := range replicas {
 		id := fmt.Sprintf("r%d", i+1)
@@ -171,7 +178,8 @@ task.shutdown.graceful.timeout.ms=2000
 		}
 	}
 	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink())
-	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: quiet().With("x", name)})
+	plugins = append(plugins, c.plugins...)
+	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: c.log.With("x", name)})
 	if err != nil {
 		c.t.Fatal(err)
 	}

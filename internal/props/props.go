@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,9 +34,11 @@ type Props struct {
 // underscores are a dash, three one underscore.
 func Merge(file []byte, env []string, flags map[string]string, known func(key string) bool) (Props, error) {
 	p := Props{Values: map[string]string{}, From: map[string]string{}}
-	if err := p.addFile(file); err != nil {
+	read, err := Parse(file)
+	if err != nil {
 		return Props{}, err
 	}
+	maps.Copy(p.Values, read)
 	if err := p.addEnv(env, known); err != nil {
 		return Props{}, err
 	}
@@ -45,9 +48,10 @@ func Merge(file []byte, env []string, flags map[string]string, known func(key st
 	return p, nil
 }
 
-func (p Props) addFile(file []byte) error {
+// Parse reads a Java properties file: UTF-8, or Latin-1 where it is not.
+func Parse(file []byte) (map[string]string, error) {
 	if len(file) == 0 {
-		return nil
+		return map[string]string{}, nil
 	}
 	loader := properties.Loader{Encoding: properties.UTF8, DisableExpansion: true}
 	if !utf8.Valid(file) {
@@ -55,12 +59,9 @@ func (p Props) addFile(file []byte) error {
 	}
 	read, err := loader.LoadBytes(joinPairs(file))
 	if err != nil {
-		return fmt.Errorf("%w: the properties file cannot be read: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: the properties file cannot be read: %w", ErrInvalid, err)
 	}
-	for k, v := range read.Map() {
-		p.Values[k] = v
-	}
-	return nil
+	return read.Map(), nil
 }
 
 func fromLatin1(file []byte) []byte {

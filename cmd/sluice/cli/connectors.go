@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/proto"
@@ -173,15 +174,26 @@ func listTable(w io.Writer, m proto.Message) {
 
 func statusTable(w io.Writer, m proto.Message) {
 	s := m.(*sluicev1.GetConnectorStatusResponse).GetStatus()
-	row(w, "UNIT", "STATE", "EXECUTOR", "VERSION", "TRACE")
+	row(w, "UNIT", "STATE", "EXECUTOR", "VERSION", "AGAIN", "TRACE")
 	state := func(unit string, i *sluicev1.InstanceState) {
 		first, _, _ := strings.Cut(i.GetTrace(), "\n")
-		row(w, unit, word(i.GetState().String(), "STATE_"), i.GetWorkerId(), i.GetVersion(), first)
+		row(w, unit, word(i.GetState().String(), "STATE_"), i.GetWorkerId(), i.GetVersion(), again(i.GetAutoRestart()), first)
 	}
 	state("connector", s.GetConnector())
 	for _, t := range s.GetTasks() {
 		state("task "+strconv.Itoa(int(t.GetTask())), t)
 	}
+}
+
+// again says how a failed unit is started again by itself.
+func again(r *sluicev1.AutoRestart) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.GetNextMs() == 0:
+		return "no (" + r.GetErrorClass() + ")"
+	}
+	return fmt.Sprintf("%d/%d at %s", r.GetAttempt(), r.GetAttempts(), time.UnixMilli(r.GetNextMs()).UTC().Format(time.RFC3339))
 }
 
 func word(s, prefix string) string { return strings.TrimPrefix(s, prefix) }

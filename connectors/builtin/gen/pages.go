@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/executor/validate"
 	"github.com/sluice-project/sluice/executor/validate/framework"
 )
 
@@ -97,6 +98,7 @@ func common(about string) string {
 	} {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", part.title, configdef.Table(part.keys, ""))
 	}
+	fmt.Fprintf(&b, "\n## Sluice's own\n\nKafka Connect does not know these: validation shows those that a config has.\n\n%s", configdef.Table(validate.SluiceKeys(), ""))
 	b.WriteString("\n## Converters\n\nTheir keys are given below the key that names the converter, such as `value.converter.schemas.enable`.\n")
 	for _, c := range converter.Builtin() {
 		fmt.Fprintf(&b, "\n### %s\n\n`%s`", c.Aliases[len(c.Aliases)-1], c.Class)

@@ -953,6 +953,89 @@ func (x *OffsetsResult) GetComplete() bool {
 	return false
 }
 
+// How a connector or task that failed is started again by itself: the keys sluice.restart.* of the connector's config. Its
+// state stays FAILED until the attempt runs.
+type AutoRestart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The class of the error: `transient`, `data`, `config`, `authorisation` or `other`.
+	ErrorClass string `protobuf:"bytes,1,opt,name=error_class,json=errorClass,proto3" json:"error_class,omitempty"`
+	// How many attempts have been used since it last ran for a healthy period, with the next one where there is one.
+	Attempt int32 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	// How many there are: sluice.restart.attempts.
+	Attempts int32 `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// When the next attempt begins, Unix ms by the executor's clock; 0 where there is none, and somebody has to restart it.
+	NextMs int64 `protobuf:"varint,4,opt,name=next_ms,json=nextMs,proto3" json:"next_ms,omitempty"`
+	// Why there is none; empty where there is one.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AutoRestart) Reset() {
+	*x = AutoRestart{}
+	mi := &file_sluice_v1_common_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AutoRestart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AutoRestart) ProtoMessage() {}
+
+func (x *AutoRestart) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_common_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AutoRestart.ProtoReflect.Descriptor instead.
+func (*AutoRestart) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_common_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AutoRestart) GetErrorClass() string {
+	if x != nil {
+		return x.ErrorClass
+	}
+	return ""
+}
+
+func (x *AutoRestart) GetAttempt() int32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *AutoRestart) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *AutoRestart) GetNextMs() int64 {
+	if x != nil {
+		return x.NextMs
+	}
+	return 0
+}
+
+func (x *AutoRestart) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_sluice_v1_common_proto protoreflect.FileDescriptor
 
 const file_sluice_v1_common_proto_rawDesc = "" +
@@ -1016,7 +1099,14 @@ const file_sluice_v1_common_proto_rawDesc = "" +
 	"\rOffsetsResult\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x1a\n" +
-	"\bcomplete\x18\x03 \x01(\bR\bcomplete*^\n" +
+	"\bcomplete\x18\x03 \x01(\bR\bcomplete\"\x95\x01\n" +
+	"\vAutoRestart\x12\x1f\n" +
+	"\verror_class\x18\x01 \x01(\tR\n" +
+	"errorClass\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x05R\aattempt\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\x05R\battempts\x12\x17\n" +
+	"\anext_ms\x18\x04 \x01(\x03R\x06nextMs\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason*^\n" +
 	"\tUnitClass\x12\x1a\n" +
 	"\x16UNIT_CLASS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14UNIT_CLASS_EXCLUSIVE\x10\x01\x12\x1b\n" +
@@ -1061,7 +1151,7 @@ func file_sluice_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_sluice_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_sluice_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_sluice_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_sluice_v1_common_proto_goTypes = []any{
 	(UnitClass)(0),          // 0: sluice.v1.UnitClass
 	(TargetState)(0),        // 1: sluice.v1.TargetState
@@ -1077,6 +1167,7 @@ var file_sluice_v1_common_proto_goTypes = []any{
 	(*ConfigInfo)(nil),      // 11: sluice.v1.ConfigInfo
 	(*PartitionOffset)(nil), // 12: sluice.v1.PartitionOffset
 	(*OffsetsResult)(nil),   // 13: sluice.v1.OffsetsResult
+	(*AutoRestart)(nil),     // 14: sluice.v1.AutoRestart
 }
 var file_sluice_v1_common_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.Config.entries:type_name -> sluice.v1.ConfigEntry
@@ -1106,7 +1197,7 @@ func file_sluice_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_common_proto_rawDesc), len(file_sluice_v1_common_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

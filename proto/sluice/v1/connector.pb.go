@@ -162,7 +162,9 @@ type InstanceState struct {
 	// The plugin's version; empty in passing while the state is UNASSIGNED or RESTARTING.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	// Why it failed, at most 8 KiB, without secrets; empty where it did not.
-	Trace         string `protobuf:"bytes,5,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace string `protobuf:"bytes,5,opt,name=trace,proto3" json:"trace,omitempty"`
+	// How it is started again by itself; absent where it has not failed. Kafka Connect's paths do not show it.
+	AutoRestart   *AutoRestart `protobuf:"bytes,6,opt,name=auto_restart,json=autoRestart,proto3" json:"auto_restart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -230,6 +232,13 @@ func (x *InstanceState) GetTrace() string {
 		return x.Trace
 	}
 	return ""
+}
+
+func (x *InstanceState) GetAutoRestart() *AutoRestart {
+	if x != nil {
+		return x.AutoRestart
+	}
+	return nil
 }
 
 // A connector's status as Kafka Connect's ConnectorStateInfo.
@@ -1160,6 +1169,98 @@ func (x *GetConnectorStatusResponse) GetStatus() *ConnectorStatus {
 	return nil
 }
 
+// See DescribeConnectorStatus.
+type DescribeConnectorStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The connector.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeConnectorStatusRequest) Reset() {
+	*x = DescribeConnectorStatusRequest{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeConnectorStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeConnectorStatusRequest) ProtoMessage() {}
+
+func (x *DescribeConnectorStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeConnectorStatusRequest.ProtoReflect.Descriptor instead.
+func (*DescribeConnectorStatusRequest) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DescribeConnectorStatusRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// See DescribeConnectorStatus.
+type DescribeConnectorStatusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The status.
+	Status        *ConnectorStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeConnectorStatusResponse) Reset() {
+	*x = DescribeConnectorStatusResponse{}
+	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeConnectorStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeConnectorStatusResponse) ProtoMessage() {}
+
+func (x *DescribeConnectorStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeConnectorStatusResponse.ProtoReflect.Descriptor instead.
+func (*DescribeConnectorStatusResponse) Descriptor() ([]byte, []int) {
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DescribeConnectorStatusResponse) GetStatus() *ConnectorStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 // See ListTasks.
 type ListTasksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1171,7 +1272,7 @@ type ListTasksRequest struct {
 
 func (x *ListTasksRequest) Reset() {
 	*x = ListTasksRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	mi := &file_sluice_v1_connector_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1284,7 @@ func (x *ListTasksRequest) String() string {
 func (*ListTasksRequest) ProtoMessage() {}
 
 func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[20]
+	mi := &file_sluice_v1_connector_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1297,7 @@ func (x *ListTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksRequest.ProtoReflect.Descriptor instead.
 func (*ListTasksRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{20}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListTasksRequest) GetName() string {
@@ -1217,7 +1318,7 @@ type ListTasksResponse struct {
 
 func (x *ListTasksResponse) Reset() {
 	*x = ListTasksResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	mi := &file_sluice_v1_connector_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1330,7 @@ func (x *ListTasksResponse) String() string {
 func (*ListTasksResponse) ProtoMessage() {}
 
 func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[21]
+	mi := &file_sluice_v1_connector_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1343,7 @@ func (x *ListTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListTasksResponse) GetTasks() []*ListTasksResponse_Task {
@@ -1265,7 +1366,7 @@ type GetTaskStatusRequest struct {
 
 func (x *GetTaskStatusRequest) Reset() {
 	*x = GetTaskStatusRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[22]
+	mi := &file_sluice_v1_connector_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1378,7 @@ func (x *GetTaskStatusRequest) String() string {
 func (*GetTaskStatusRequest) ProtoMessage() {}
 
 func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[22]
+	mi := &file_sluice_v1_connector_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1391,7 @@ func (x *GetTaskStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{22}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetTaskStatusRequest) GetName() string {
@@ -1318,7 +1419,7 @@ type GetTaskStatusResponse struct {
 
 func (x *GetTaskStatusResponse) Reset() {
 	*x = GetTaskStatusResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[23]
+	mi := &file_sluice_v1_connector_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1431,7 @@ func (x *GetTaskStatusResponse) String() string {
 func (*GetTaskStatusResponse) ProtoMessage() {}
 
 func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[23]
+	mi := &file_sluice_v1_connector_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1444,7 @@ func (x *GetTaskStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTaskStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetTaskStatusResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{23}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetTaskStatusResponse) GetStatus() *InstanceState {
@@ -1364,7 +1465,7 @@ type PauseConnectorRequest struct {
 
 func (x *PauseConnectorRequest) Reset() {
 	*x = PauseConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[24]
+	mi := &file_sluice_v1_connector_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1477,7 @@ func (x *PauseConnectorRequest) String() string {
 func (*PauseConnectorRequest) ProtoMessage() {}
 
 func (x *PauseConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[24]
+	mi := &file_sluice_v1_connector_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1490,7 @@ func (x *PauseConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectorRequest.ProtoReflect.Descriptor instead.
 func (*PauseConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{24}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *PauseConnectorRequest) GetName() string {
@@ -1408,7 +1509,7 @@ type PauseConnectorResponse struct {
 
 func (x *PauseConnectorResponse) Reset() {
 	*x = PauseConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[25]
+	mi := &file_sluice_v1_connector_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1521,7 @@ func (x *PauseConnectorResponse) String() string {
 func (*PauseConnectorResponse) ProtoMessage() {}
 
 func (x *PauseConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[25]
+	mi := &file_sluice_v1_connector_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1534,7 @@ func (x *PauseConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseConnectorResponse.ProtoReflect.Descriptor instead.
 func (*PauseConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{25}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{27}
 }
 
 // See ResumeConnector.
@@ -1447,7 +1548,7 @@ type ResumeConnectorRequest struct {
 
 func (x *ResumeConnectorRequest) Reset() {
 	*x = ResumeConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[26]
+	mi := &file_sluice_v1_connector_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1560,7 @@ func (x *ResumeConnectorRequest) String() string {
 func (*ResumeConnectorRequest) ProtoMessage() {}
 
 func (x *ResumeConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[26]
+	mi := &file_sluice_v1_connector_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1573,7 @@ func (x *ResumeConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectorRequest.ProtoReflect.Descriptor instead.
 func (*ResumeConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{26}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ResumeConnectorRequest) GetName() string {
@@ -1491,7 +1592,7 @@ type ResumeConnectorResponse struct {
 
 func (x *ResumeConnectorResponse) Reset() {
 	*x = ResumeConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[27]
+	mi := &file_sluice_v1_connector_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1604,7 @@ func (x *ResumeConnectorResponse) String() string {
 func (*ResumeConnectorResponse) ProtoMessage() {}
 
 func (x *ResumeConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[27]
+	mi := &file_sluice_v1_connector_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +1617,7 @@ func (x *ResumeConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeConnectorResponse.ProtoReflect.Descriptor instead.
 func (*ResumeConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{27}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{29}
 }
 
 // See StopConnector.
@@ -1530,7 +1631,7 @@ type StopConnectorRequest struct {
 
 func (x *StopConnectorRequest) Reset() {
 	*x = StopConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[28]
+	mi := &file_sluice_v1_connector_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1643,7 @@ func (x *StopConnectorRequest) String() string {
 func (*StopConnectorRequest) ProtoMessage() {}
 
 func (x *StopConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[28]
+	mi := &file_sluice_v1_connector_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1656,7 @@ func (x *StopConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopConnectorRequest.ProtoReflect.Descriptor instead.
 func (*StopConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{28}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *StopConnectorRequest) GetName() string {
@@ -1574,7 +1675,7 @@ type StopConnectorResponse struct {
 
 func (x *StopConnectorResponse) Reset() {
 	*x = StopConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[29]
+	mi := &file_sluice_v1_connector_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1586,7 +1687,7 @@ func (x *StopConnectorResponse) String() string {
 func (*StopConnectorResponse) ProtoMessage() {}
 
 func (x *StopConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[29]
+	mi := &file_sluice_v1_connector_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1599,7 +1700,7 @@ func (x *StopConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopConnectorResponse.ProtoReflect.Descriptor instead.
 func (*StopConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{29}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{31}
 }
 
 // See RestartConnector.
@@ -1617,7 +1718,7 @@ type RestartConnectorRequest struct {
 
 func (x *RestartConnectorRequest) Reset() {
 	*x = RestartConnectorRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[30]
+	mi := &file_sluice_v1_connector_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1730,7 @@ func (x *RestartConnectorRequest) String() string {
 func (*RestartConnectorRequest) ProtoMessage() {}
 
 func (x *RestartConnectorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[30]
+	mi := &file_sluice_v1_connector_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1743,7 @@ func (x *RestartConnectorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartConnectorRequest.ProtoReflect.Descriptor instead.
 func (*RestartConnectorRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{30}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RestartConnectorRequest) GetName() string {
@@ -1677,7 +1778,7 @@ type RestartConnectorResponse struct {
 
 func (x *RestartConnectorResponse) Reset() {
 	*x = RestartConnectorResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[31]
+	mi := &file_sluice_v1_connector_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +1790,7 @@ func (x *RestartConnectorResponse) String() string {
 func (*RestartConnectorResponse) ProtoMessage() {}
 
 func (x *RestartConnectorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[31]
+	mi := &file_sluice_v1_connector_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +1803,7 @@ func (x *RestartConnectorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartConnectorResponse.ProtoReflect.Descriptor instead.
 func (*RestartConnectorResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{31}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RestartConnectorResponse) GetStatus() *ConnectorStatus {
@@ -1725,7 +1826,7 @@ type RestartTaskRequest struct {
 
 func (x *RestartTaskRequest) Reset() {
 	*x = RestartTaskRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[32]
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1737,7 +1838,7 @@ func (x *RestartTaskRequest) String() string {
 func (*RestartTaskRequest) ProtoMessage() {}
 
 func (x *RestartTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[32]
+	mi := &file_sluice_v1_connector_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1750,7 +1851,7 @@ func (x *RestartTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartTaskRequest.ProtoReflect.Descriptor instead.
 func (*RestartTaskRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{32}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RestartTaskRequest) GetName() string {
@@ -1776,7 +1877,7 @@ type RestartTaskResponse struct {
 
 func (x *RestartTaskResponse) Reset() {
 	*x = RestartTaskResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[33]
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1788,7 +1889,7 @@ func (x *RestartTaskResponse) String() string {
 func (*RestartTaskResponse) ProtoMessage() {}
 
 func (x *RestartTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[33]
+	mi := &file_sluice_v1_connector_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1801,7 +1902,7 @@ func (x *RestartTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestartTaskResponse.ProtoReflect.Descriptor instead.
 func (*RestartTaskResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{33}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{35}
 }
 
 // See GetConnectorOffsets.
@@ -1815,7 +1916,7 @@ type GetConnectorOffsetsRequest struct {
 
 func (x *GetConnectorOffsetsRequest) Reset() {
 	*x = GetConnectorOffsetsRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	mi := &file_sluice_v1_connector_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +1928,7 @@ func (x *GetConnectorOffsetsRequest) String() string {
 func (*GetConnectorOffsetsRequest) ProtoMessage() {}
 
 func (x *GetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[34]
+	mi := &file_sluice_v1_connector_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +1941,7 @@ func (x *GetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{34}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *GetConnectorOffsetsRequest) GetName() string {
@@ -1861,7 +1962,7 @@ type GetConnectorOffsetsResponse struct {
 
 func (x *GetConnectorOffsetsResponse) Reset() {
 	*x = GetConnectorOffsetsResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	mi := &file_sluice_v1_connector_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +1974,7 @@ func (x *GetConnectorOffsetsResponse) String() string {
 func (*GetConnectorOffsetsResponse) ProtoMessage() {}
 
 func (x *GetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[35]
+	mi := &file_sluice_v1_connector_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +1987,7 @@ func (x *GetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{35}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetConnectorOffsetsResponse) GetOffsets() []*PartitionOffset {
@@ -1911,7 +2012,7 @@ type AlterConnectorOffsetsRequest struct {
 
 func (x *AlterConnectorOffsetsRequest) Reset() {
 	*x = AlterConnectorOffsetsRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[36]
+	mi := &file_sluice_v1_connector_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2024,7 @@ func (x *AlterConnectorOffsetsRequest) String() string {
 func (*AlterConnectorOffsetsRequest) ProtoMessage() {}
 
 func (x *AlterConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[36]
+	mi := &file_sluice_v1_connector_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2037,7 @@ func (x *AlterConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlterConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
 func (*AlterConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{36}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AlterConnectorOffsetsRequest) GetName() string {
@@ -1971,7 +2072,7 @@ type AlterConnectorOffsetsResponse struct {
 
 func (x *AlterConnectorOffsetsResponse) Reset() {
 	*x = AlterConnectorOffsetsResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[37]
+	mi := &file_sluice_v1_connector_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2084,7 @@ func (x *AlterConnectorOffsetsResponse) String() string {
 func (*AlterConnectorOffsetsResponse) ProtoMessage() {}
 
 func (x *AlterConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[37]
+	mi := &file_sluice_v1_connector_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2097,7 @@ func (x *AlterConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AlterConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
 func (*AlterConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{37}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AlterConnectorOffsetsResponse) GetMessage() string {
@@ -2019,7 +2120,7 @@ type ResetConnectorOffsetsRequest struct {
 
 func (x *ResetConnectorOffsetsRequest) Reset() {
 	*x = ResetConnectorOffsetsRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[38]
+	mi := &file_sluice_v1_connector_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2132,7 @@ func (x *ResetConnectorOffsetsRequest) String() string {
 func (*ResetConnectorOffsetsRequest) ProtoMessage() {}
 
 func (x *ResetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[38]
+	mi := &file_sluice_v1_connector_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2145,7 @@ func (x *ResetConnectorOffsetsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetConnectorOffsetsRequest.ProtoReflect.Descriptor instead.
 func (*ResetConnectorOffsetsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{38}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ResetConnectorOffsetsRequest) GetName() string {
@@ -2072,7 +2173,7 @@ type ResetConnectorOffsetsResponse struct {
 
 func (x *ResetConnectorOffsetsResponse) Reset() {
 	*x = ResetConnectorOffsetsResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[39]
+	mi := &file_sluice_v1_connector_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2185,7 @@ func (x *ResetConnectorOffsetsResponse) String() string {
 func (*ResetConnectorOffsetsResponse) ProtoMessage() {}
 
 func (x *ResetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[39]
+	mi := &file_sluice_v1_connector_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2198,7 @@ func (x *ResetConnectorOffsetsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetConnectorOffsetsResponse.ProtoReflect.Descriptor instead.
 func (*ResetConnectorOffsetsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{39}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResetConnectorOffsetsResponse) GetMessage() string {
@@ -2118,7 +2219,7 @@ type GetConnectorTopicsRequest struct {
 
 func (x *GetConnectorTopicsRequest) Reset() {
 	*x = GetConnectorTopicsRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[40]
+	mi := &file_sluice_v1_connector_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2130,7 +2231,7 @@ func (x *GetConnectorTopicsRequest) String() string {
 func (*GetConnectorTopicsRequest) ProtoMessage() {}
 
 func (x *GetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[40]
+	mi := &file_sluice_v1_connector_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2143,7 +2244,7 @@ func (x *GetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorTopicsRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectorTopicsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{40}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *GetConnectorTopicsRequest) GetName() string {
@@ -2166,7 +2267,7 @@ type GetConnectorTopicsResponse struct {
 
 func (x *GetConnectorTopicsResponse) Reset() {
 	*x = GetConnectorTopicsResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[41]
+	mi := &file_sluice_v1_connector_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2178,7 +2279,7 @@ func (x *GetConnectorTopicsResponse) String() string {
 func (*GetConnectorTopicsResponse) ProtoMessage() {}
 
 func (x *GetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[41]
+	mi := &file_sluice_v1_connector_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2191,7 +2292,7 @@ func (x *GetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorTopicsResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectorTopicsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{41}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *GetConnectorTopicsResponse) GetName() string {
@@ -2219,7 +2320,7 @@ type ResetConnectorTopicsRequest struct {
 
 func (x *ResetConnectorTopicsRequest) Reset() {
 	*x = ResetConnectorTopicsRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[42]
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2231,7 +2332,7 @@ func (x *ResetConnectorTopicsRequest) String() string {
 func (*ResetConnectorTopicsRequest) ProtoMessage() {}
 
 func (x *ResetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[42]
+	mi := &file_sluice_v1_connector_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2244,7 +2345,7 @@ func (x *ResetConnectorTopicsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetConnectorTopicsRequest.ProtoReflect.Descriptor instead.
 func (*ResetConnectorTopicsRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{42}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ResetConnectorTopicsRequest) GetName() string {
@@ -2263,7 +2364,7 @@ type ResetConnectorTopicsResponse struct {
 
 func (x *ResetConnectorTopicsResponse) Reset() {
 	*x = ResetConnectorTopicsResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[43]
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2376,7 @@ func (x *ResetConnectorTopicsResponse) String() string {
 func (*ResetConnectorTopicsResponse) ProtoMessage() {}
 
 func (x *ResetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[43]
+	mi := &file_sluice_v1_connector_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2389,7 @@ func (x *ResetConnectorTopicsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetConnectorTopicsResponse.ProtoReflect.Descriptor instead.
 func (*ResetConnectorTopicsResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{43}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{45}
 }
 
 // See GetConnectorProgress.
@@ -2302,7 +2403,7 @@ type GetConnectorProgressRequest struct {
 
 func (x *GetConnectorProgressRequest) Reset() {
 	*x = GetConnectorProgressRequest{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	mi := &file_sluice_v1_connector_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2314,7 +2415,7 @@ func (x *GetConnectorProgressRequest) String() string {
 func (*GetConnectorProgressRequest) ProtoMessage() {}
 
 func (x *GetConnectorProgressRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[44]
+	mi := &file_sluice_v1_connector_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2327,7 +2428,7 @@ func (x *GetConnectorProgressRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorProgressRequest.ProtoReflect.Descriptor instead.
 func (*GetConnectorProgressRequest) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{44}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *GetConnectorProgressRequest) GetName() string {
@@ -2348,7 +2449,7 @@ type GetConnectorProgressResponse struct {
 
 func (x *GetConnectorProgressResponse) Reset() {
 	*x = GetConnectorProgressResponse{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	mi := &file_sluice_v1_connector_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2461,7 @@ func (x *GetConnectorProgressResponse) String() string {
 func (*GetConnectorProgressResponse) ProtoMessage() {}
 
 func (x *GetConnectorProgressResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[45]
+	mi := &file_sluice_v1_connector_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2474,7 @@ func (x *GetConnectorProgressResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConnectorProgressResponse.ProtoReflect.Descriptor instead.
 func (*GetConnectorProgressResponse) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{45}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetConnectorProgressResponse) GetTasks() []*TaskProgress {
@@ -2398,7 +2499,7 @@ type ListConnectorsResponse_Connector struct {
 
 func (x *ListConnectorsResponse_Connector) Reset() {
 	*x = ListConnectorsResponse_Connector{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[46]
+	mi := &file_sluice_v1_connector_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2511,7 @@ func (x *ListConnectorsResponse_Connector) String() string {
 func (*ListConnectorsResponse_Connector) ProtoMessage() {}
 
 func (x *ListConnectorsResponse_Connector) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[46]
+	mi := &file_sluice_v1_connector_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2561,7 @@ type ListTasksResponse_Task struct {
 
 func (x *ListTasksResponse_Task) Reset() {
 	*x = ListTasksResponse_Task{}
-	mi := &file_sluice_v1_connector_proto_msgTypes[47]
+	mi := &file_sluice_v1_connector_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2573,7 @@ func (x *ListTasksResponse_Task) String() string {
 func (*ListTasksResponse_Task) ProtoMessage() {}
 
 func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
-	mi := &file_sluice_v1_connector_proto_msgTypes[47]
+	mi := &file_sluice_v1_connector_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2586,7 @@ func (x *ListTasksResponse_Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTasksResponse_Task.ProtoReflect.Descriptor instead.
 func (*ListTasksResponse_Task) Descriptor() ([]byte, []int) {
-	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{21, 0}
+	return file_sluice_v1_connector_proto_rawDescGZIP(), []int{23, 0}
 }
 
 func (x *ListTasksResponse_Task) GetId() *TaskID {
@@ -2514,13 +2615,14 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06config\x18\x02 \x01(\v2\x11.sluice.v1.ConfigR\x06config\x12'\n" +
 	"\x05tasks\x18\x03 \x03(\v2\x11.sluice.v1.TaskIDR\x05tasks\x12,\n" +
-	"\x04type\x18\x04 \x01(\x0e2\x18.sluice.v1.ConnectorTypeR\x04type\"\xa6\x01\n" +
+	"\x04type\x18\x04 \x01(\x0e2\x18.sluice.v1.ConnectorTypeR\x04type\"\xe1\x01\n" +
 	"\rInstanceState\x12\x17\n" +
 	"\x04task\x18\x01 \x01(\x05H\x00R\x04task\x88\x01\x01\x12&\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x10.sluice.v1.StateR\x05state\x12\x1b\n" +
 	"\tworker_id\x18\x03 \x01(\tR\bworkerId\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x14\n" +
-	"\x05trace\x18\x05 \x01(\tR\x05traceB\a\n" +
+	"\x05trace\x18\x05 \x01(\tR\x05trace\x129\n" +
+	"\fauto_restart\x18\x06 \x01(\v2\x16.sluice.v1.AutoRestartR\vautoRestartB\a\n" +
 	"\x05_task\"\xbb\x01\n" +
 	"\x0fConnectorStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
@@ -2580,6 +2682,10 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x19GetConnectorStatusRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"P\n" +
 	"\x1aGetConnectorStatusResponse\x122\n" +
+	"\x06status\x18\x01 \x01(\v2\x1a.sluice.v1.ConnectorStatusR\x06status\"4\n" +
+	"\x1eDescribeConnectorStatusRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"U\n" +
+	"\x1fDescribeConnectorStatusResponse\x122\n" +
 	"\x06status\x18\x01 \x01(\v2\x1a.sluice.v1.ConnectorStatusR\x06status\"&\n" +
 	"\x10ListTasksRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\xa2\x01\n" +
@@ -2641,7 +2747,7 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x1bGetConnectorProgressRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"M\n" +
 	"\x1cGetConnectorProgressResponse\x12-\n" +
-	"\x05tasks\x18\x01 \x03(\v2\x17.sluice.v1.TaskProgressR\x05tasks2\xba\x15\n" +
+	"\x05tasks\x18\x01 \x03(\v2\x17.sluice.v1.TaskProgressR\x05tasks2\xd3\x16\n" +
 	"\x10ConnectorService\x12j\n" +
 	"\x0eListConnectors\x12 .sluice.v1.ListConnectorsRequest\x1a!.sluice.v1.ListConnectorsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/connectors\x12p\n" +
 	"\x0fCreateConnector\x12!.sluice.v1.CreateConnectorRequest\x1a\".sluice.v1.CreateConnectorResponse\"\x16\x82\xd3\xe4\x93\x02\x10:\x01*\"\v/connectors\x12k\n" +
@@ -2650,7 +2756,8 @@ const file_sluice_v1_connector_proto_rawDesc = "" +
 	"\x12GetConnectorConfig\x12$.sluice.v1.GetConnectorConfigRequest\x1a%.sluice.v1.GetConnectorConfigResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/config\x12\x8c\x01\n" +
 	"\x12PutConnectorConfig\x12$.sluice.v1.PutConnectorConfigRequest\x1a%.sluice.v1.PutConnectorConfigResponse\")\x82\xd3\xe4\x93\x02#:\x06config\x1a\x19/connectors/{name}/config\x12\x91\x01\n" +
 	"\x14PatchConnectorConfig\x12&.sluice.v1.PatchConnectorConfigRequest\x1a'.sluice.v1.PatchConnectorConfigResponse\"(\x82\xd3\xe4\x93\x02\":\x05patch2\x19/connectors/{name}/config\x12\x84\x01\n" +
-	"\x12GetConnectorStatus\x12$.sluice.v1.GetConnectorStatusRequest\x1a%.sluice.v1.GetConnectorStatusResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/status\x12h\n" +
+	"\x12GetConnectorStatus\x12$.sluice.v1.GetConnectorStatusRequest\x1a%.sluice.v1.GetConnectorStatusResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/connectors/{name}/status\x12\x96\x01\n" +
+	"\x17DescribeConnectorStatus\x12).sluice.v1.DescribeConnectorStatusRequest\x1a*.sluice.v1.DescribeConnectorStatusResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/connectors/{name}/status\x12h\n" +
 	"\tListTasks\x12\x1b.sluice.v1.ListTasksRequest\x1a\x1c.sluice.v1.ListTasksResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/connectors/{name}/tasks\x12\x82\x01\n" +
 	"\rGetTaskStatus\x12\x1f.sluice.v1.GetTaskStatusRequest\x1a .sluice.v1.GetTaskStatusResponse\".\x82\xd3\xe4\x93\x02(\x12&/connectors/{name}/tasks/{task}/status\x12w\n" +
 	"\x0ePauseConnector\x12 .sluice.v1.PauseConnectorRequest\x1a!.sluice.v1.PauseConnectorResponse\" \x82\xd3\xe4\x93\x02\x1a\x1a\x18/connectors/{name}/pause\x12{\n" +
@@ -2677,7 +2784,7 @@ func file_sluice_v1_connector_proto_rawDescGZIP() []byte {
 	return file_sluice_v1_connector_proto_rawDescData
 }
 
-var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_sluice_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_sluice_v1_connector_proto_goTypes = []any{
 	(*TaskID)(nil),                           // 0: sluice.v1.TaskID
 	(*ConnectorInfo)(nil),                    // 1: sluice.v1.ConnectorInfo
@@ -2699,117 +2806,124 @@ var file_sluice_v1_connector_proto_goTypes = []any{
 	(*PatchConnectorConfigResponse)(nil),     // 17: sluice.v1.PatchConnectorConfigResponse
 	(*GetConnectorStatusRequest)(nil),        // 18: sluice.v1.GetConnectorStatusRequest
 	(*GetConnectorStatusResponse)(nil),       // 19: sluice.v1.GetConnectorStatusResponse
-	(*ListTasksRequest)(nil),                 // 20: sluice.v1.ListTasksRequest
-	(*ListTasksResponse)(nil),                // 21: sluice.v1.ListTasksResponse
-	(*GetTaskStatusRequest)(nil),             // 22: sluice.v1.GetTaskStatusRequest
-	(*GetTaskStatusResponse)(nil),            // 23: sluice.v1.GetTaskStatusResponse
-	(*PauseConnectorRequest)(nil),            // 24: sluice.v1.PauseConnectorRequest
-	(*PauseConnectorResponse)(nil),           // 25: sluice.v1.PauseConnectorResponse
-	(*ResumeConnectorRequest)(nil),           // 26: sluice.v1.ResumeConnectorRequest
-	(*ResumeConnectorResponse)(nil),          // 27: sluice.v1.ResumeConnectorResponse
-	(*StopConnectorRequest)(nil),             // 28: sluice.v1.StopConnectorRequest
-	(*StopConnectorResponse)(nil),            // 29: sluice.v1.StopConnectorResponse
-	(*RestartConnectorRequest)(nil),          // 30: sluice.v1.RestartConnectorRequest
-	(*RestartConnectorResponse)(nil),         // 31: sluice.v1.RestartConnectorResponse
-	(*RestartTaskRequest)(nil),               // 32: sluice.v1.RestartTaskRequest
-	(*RestartTaskResponse)(nil),              // 33: sluice.v1.RestartTaskResponse
-	(*GetConnectorOffsetsRequest)(nil),       // 34: sluice.v1.GetConnectorOffsetsRequest
-	(*GetConnectorOffsetsResponse)(nil),      // 35: sluice.v1.GetConnectorOffsetsResponse
-	(*AlterConnectorOffsetsRequest)(nil),     // 36: sluice.v1.AlterConnectorOffsetsRequest
-	(*AlterConnectorOffsetsResponse)(nil),    // 37: sluice.v1.AlterConnectorOffsetsResponse
-	(*ResetConnectorOffsetsRequest)(nil),     // 38: sluice.v1.ResetConnectorOffsetsRequest
-	(*ResetConnectorOffsetsResponse)(nil),    // 39: sluice.v1.ResetConnectorOffsetsResponse
-	(*GetConnectorTopicsRequest)(nil),        // 40: sluice.v1.GetConnectorTopicsRequest
-	(*GetConnectorTopicsResponse)(nil),       // 41: sluice.v1.GetConnectorTopicsResponse
-	(*ResetConnectorTopicsRequest)(nil),      // 42: sluice.v1.ResetConnectorTopicsRequest
-	(*ResetConnectorTopicsResponse)(nil),     // 43: sluice.v1.ResetConnectorTopicsResponse
-	(*GetConnectorProgressRequest)(nil),      // 44: sluice.v1.GetConnectorProgressRequest
-	(*GetConnectorProgressResponse)(nil),     // 45: sluice.v1.GetConnectorProgressResponse
-	(*ListConnectorsResponse_Connector)(nil), // 46: sluice.v1.ListConnectorsResponse.Connector
-	(*ListTasksResponse_Task)(nil),           // 47: sluice.v1.ListTasksResponse.Task
-	(*Config)(nil),                           // 48: sluice.v1.Config
-	(ConnectorType)(0),                       // 49: sluice.v1.ConnectorType
-	(State)(0),                               // 50: sluice.v1.State
-	(TargetState)(0),                         // 51: sluice.v1.TargetState
-	(*PartitionOffset)(nil),                  // 52: sluice.v1.PartitionOffset
-	(*TaskProgress)(nil),                     // 53: sluice.v1.TaskProgress
+	(*DescribeConnectorStatusRequest)(nil),   // 20: sluice.v1.DescribeConnectorStatusRequest
+	(*DescribeConnectorStatusResponse)(nil),  // 21: sluice.v1.DescribeConnectorStatusResponse
+	(*ListTasksRequest)(nil),                 // 22: sluice.v1.ListTasksRequest
+	(*ListTasksResponse)(nil),                // 23: sluice.v1.ListTasksResponse
+	(*GetTaskStatusRequest)(nil),             // 24: sluice.v1.GetTaskStatusRequest
+	(*GetTaskStatusResponse)(nil),            // 25: sluice.v1.GetTaskStatusResponse
+	(*PauseConnectorRequest)(nil),            // 26: sluice.v1.PauseConnectorRequest
+	(*PauseConnectorResponse)(nil),           // 27: sluice.v1.PauseConnectorResponse
+	(*ResumeConnectorRequest)(nil),           // 28: sluice.v1.ResumeConnectorRequest
+	(*ResumeConnectorResponse)(nil),          // 29: sluice.v1.ResumeConnectorResponse
+	(*StopConnectorRequest)(nil),             // 30: sluice.v1.StopConnectorRequest
+	(*StopConnectorResponse)(nil),            // 31: sluice.v1.StopConnectorResponse
+	(*RestartConnectorRequest)(nil),          // 32: sluice.v1.RestartConnectorRequest
+	(*RestartConnectorResponse)(nil),         // 33: sluice.v1.RestartConnectorResponse
+	(*RestartTaskRequest)(nil),               // 34: sluice.v1.RestartTaskRequest
+	(*RestartTaskResponse)(nil),              // 35: sluice.v1.RestartTaskResponse
+	(*GetConnectorOffsetsRequest)(nil),       // 36: sluice.v1.GetConnectorOffsetsRequest
+	(*GetConnectorOffsetsResponse)(nil),      // 37: sluice.v1.GetConnectorOffsetsResponse
+	(*AlterConnectorOffsetsRequest)(nil),     // 38: sluice.v1.AlterConnectorOffsetsRequest
+	(*AlterConnectorOffsetsResponse)(nil),    // 39: sluice.v1.AlterConnectorOffsetsResponse
+	(*ResetConnectorOffsetsRequest)(nil),     // 40: sluice.v1.ResetConnectorOffsetsRequest
+	(*ResetConnectorOffsetsResponse)(nil),    // 41: sluice.v1.ResetConnectorOffsetsResponse
+	(*GetConnectorTopicsRequest)(nil),        // 42: sluice.v1.GetConnectorTopicsRequest
+	(*GetConnectorTopicsResponse)(nil),       // 43: sluice.v1.GetConnectorTopicsResponse
+	(*ResetConnectorTopicsRequest)(nil),      // 44: sluice.v1.ResetConnectorTopicsRequest
+	(*ResetConnectorTopicsResponse)(nil),     // 45: sluice.v1.ResetConnectorTopicsResponse
+	(*GetConnectorProgressRequest)(nil),      // 46: sluice.v1.GetConnectorProgressRequest
+	(*GetConnectorProgressResponse)(nil),     // 47: sluice.v1.GetConnectorProgressResponse
+	(*ListConnectorsResponse_Connector)(nil), // 48: sluice.v1.ListConnectorsResponse.Connector
+	(*ListTasksResponse_Task)(nil),           // 49: sluice.v1.ListTasksResponse.Task
+	(*Config)(nil),                           // 50: sluice.v1.Config
+	(ConnectorType)(0),                       // 51: sluice.v1.ConnectorType
+	(State)(0),                               // 52: sluice.v1.State
+	(*AutoRestart)(nil),                      // 53: sluice.v1.AutoRestart
+	(TargetState)(0),                         // 54: sluice.v1.TargetState
+	(*PartitionOffset)(nil),                  // 55: sluice.v1.PartitionOffset
+	(*TaskProgress)(nil),                     // 56: sluice.v1.TaskProgress
 }
 var file_sluice_v1_connector_proto_depIdxs = []int32{
-	48, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
+	50, // 0: sluice.v1.ConnectorInfo.config:type_name -> sluice.v1.Config
 	0,  // 1: sluice.v1.ConnectorInfo.tasks:type_name -> sluice.v1.TaskID
-	49, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
-	50, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
-	2,  // 4: sluice.v1.ConnectorStatus.connector:type_name -> sluice.v1.InstanceState
-	2,  // 5: sluice.v1.ConnectorStatus.tasks:type_name -> sluice.v1.InstanceState
-	49, // 6: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
-	46, // 7: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
-	48, // 8: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
-	51, // 9: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
-	1,  // 10: sluice.v1.CreateConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	1,  // 11: sluice.v1.GetConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	48, // 12: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
-	48, // 13: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
-	1,  // 14: sluice.v1.PutConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	48, // 15: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
-	1,  // 16: sluice.v1.PatchConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
-	3,  // 17: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
-	47, // 18: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
-	2,  // 19: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
-	3,  // 20: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
-	52, // 21: sluice.v1.GetConnectorOffsetsResponse.offsets:type_name -> sluice.v1.PartitionOffset
-	52, // 22: sluice.v1.AlterConnectorOffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
-	53, // 23: sluice.v1.GetConnectorProgressResponse.tasks:type_name -> sluice.v1.TaskProgress
-	1,  // 24: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
-	3,  // 25: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
-	0,  // 26: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
-	48, // 27: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
-	4,  // 28: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
-	6,  // 29: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
-	8,  // 30: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
-	10, // 31: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
-	12, // 32: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
-	14, // 33: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
-	16, // 34: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
-	18, // 35: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
-	20, // 36: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
-	22, // 37: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
-	24, // 38: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
-	26, // 39: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
-	28, // 40: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
-	30, // 41: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
-	32, // 42: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
-	34, // 43: sluice.v1.ConnectorService.GetConnectorOffsets:input_type -> sluice.v1.GetConnectorOffsetsRequest
-	36, // 44: sluice.v1.ConnectorService.AlterConnectorOffsets:input_type -> sluice.v1.AlterConnectorOffsetsRequest
-	38, // 45: sluice.v1.ConnectorService.ResetConnectorOffsets:input_type -> sluice.v1.ResetConnectorOffsetsRequest
-	40, // 46: sluice.v1.ConnectorService.GetConnectorTopics:input_type -> sluice.v1.GetConnectorTopicsRequest
-	42, // 47: sluice.v1.ConnectorService.ResetConnectorTopics:input_type -> sluice.v1.ResetConnectorTopicsRequest
-	44, // 48: sluice.v1.ConnectorService.GetConnectorProgress:input_type -> sluice.v1.GetConnectorProgressRequest
-	5,  // 49: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
-	7,  // 50: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
-	9,  // 51: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
-	11, // 52: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
-	13, // 53: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
-	15, // 54: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
-	17, // 55: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
-	19, // 56: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
-	21, // 57: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
-	23, // 58: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
-	25, // 59: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
-	27, // 60: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
-	29, // 61: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
-	31, // 62: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
-	33, // 63: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
-	35, // 64: sluice.v1.ConnectorService.GetConnectorOffsets:output_type -> sluice.v1.GetConnectorOffsetsResponse
-	37, // 65: sluice.v1.ConnectorService.AlterConnectorOffsets:output_type -> sluice.v1.AlterConnectorOffsetsResponse
-	39, // 66: sluice.v1.ConnectorService.ResetConnectorOffsets:output_type -> sluice.v1.ResetConnectorOffsetsResponse
-	41, // 67: sluice.v1.ConnectorService.GetConnectorTopics:output_type -> sluice.v1.GetConnectorTopicsResponse
-	43, // 68: sluice.v1.ConnectorService.ResetConnectorTopics:output_type -> sluice.v1.ResetConnectorTopicsResponse
-	45, // 69: sluice.v1.ConnectorService.GetConnectorProgress:output_type -> sluice.v1.GetConnectorProgressResponse
-	49, // [49:70] is the sub-list for method output_type
-	28, // [28:49] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	51, // 2: sluice.v1.ConnectorInfo.type:type_name -> sluice.v1.ConnectorType
+	52, // 3: sluice.v1.InstanceState.state:type_name -> sluice.v1.State
+	53, // 4: sluice.v1.InstanceState.auto_restart:type_name -> sluice.v1.AutoRestart
+	2,  // 5: sluice.v1.ConnectorStatus.connector:type_name -> sluice.v1.InstanceState
+	2,  // 6: sluice.v1.ConnectorStatus.tasks:type_name -> sluice.v1.InstanceState
+	51, // 7: sluice.v1.ConnectorStatus.type:type_name -> sluice.v1.ConnectorType
+	48, // 8: sluice.v1.ListConnectorsResponse.connectors:type_name -> sluice.v1.ListConnectorsResponse.Connector
+	50, // 9: sluice.v1.CreateConnectorRequest.config:type_name -> sluice.v1.Config
+	54, // 10: sluice.v1.CreateConnectorRequest.initial_state:type_name -> sluice.v1.TargetState
+	1,  // 11: sluice.v1.CreateConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
+	1,  // 12: sluice.v1.GetConnectorResponse.connector:type_name -> sluice.v1.ConnectorInfo
+	50, // 13: sluice.v1.GetConnectorConfigResponse.config:type_name -> sluice.v1.Config
+	50, // 14: sluice.v1.PutConnectorConfigRequest.config:type_name -> sluice.v1.Config
+	1,  // 15: sluice.v1.PutConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
+	50, // 16: sluice.v1.PatchConnectorConfigRequest.patch:type_name -> sluice.v1.Config
+	1,  // 17: sluice.v1.PatchConnectorConfigResponse.connector:type_name -> sluice.v1.ConnectorInfo
+	3,  // 18: sluice.v1.GetConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
+	3,  // 19: sluice.v1.DescribeConnectorStatusResponse.status:type_name -> sluice.v1.ConnectorStatus
+	49, // 20: sluice.v1.ListTasksResponse.tasks:type_name -> sluice.v1.ListTasksResponse.Task
+	2,  // 21: sluice.v1.GetTaskStatusResponse.status:type_name -> sluice.v1.InstanceState
+	3,  // 22: sluice.v1.RestartConnectorResponse.status:type_name -> sluice.v1.ConnectorStatus
+	55, // 23: sluice.v1.GetConnectorOffsetsResponse.offsets:type_name -> sluice.v1.PartitionOffset
+	55, // 24: sluice.v1.AlterConnectorOffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	56, // 25: sluice.v1.GetConnectorProgressResponse.tasks:type_name -> sluice.v1.TaskProgress
+	1,  // 26: sluice.v1.ListConnectorsResponse.Connector.info:type_name -> sluice.v1.ConnectorInfo
+	3,  // 27: sluice.v1.ListConnectorsResponse.Connector.status:type_name -> sluice.v1.ConnectorStatus
+	0,  // 28: sluice.v1.ListTasksResponse.Task.id:type_name -> sluice.v1.TaskID
+	50, // 29: sluice.v1.ListTasksResponse.Task.config:type_name -> sluice.v1.Config
+	4,  // 30: sluice.v1.ConnectorService.ListConnectors:input_type -> sluice.v1.ListConnectorsRequest
+	6,  // 31: sluice.v1.ConnectorService.CreateConnector:input_type -> sluice.v1.CreateConnectorRequest
+	8,  // 32: sluice.v1.ConnectorService.GetConnector:input_type -> sluice.v1.GetConnectorRequest
+	10, // 33: sluice.v1.ConnectorService.DeleteConnector:input_type -> sluice.v1.DeleteConnectorRequest
+	12, // 34: sluice.v1.ConnectorService.GetConnectorConfig:input_type -> sluice.v1.GetConnectorConfigRequest
+	14, // 35: sluice.v1.ConnectorService.PutConnectorConfig:input_type -> sluice.v1.PutConnectorConfigRequest
+	16, // 36: sluice.v1.ConnectorService.PatchConnectorConfig:input_type -> sluice.v1.PatchConnectorConfigRequest
+	18, // 37: sluice.v1.ConnectorService.GetConnectorStatus:input_type -> sluice.v1.GetConnectorStatusRequest
+	20, // 38: sluice.v1.ConnectorService.DescribeConnectorStatus:input_type -> sluice.v1.DescribeConnectorStatusRequest
+	22, // 39: sluice.v1.ConnectorService.ListTasks:input_type -> sluice.v1.ListTasksRequest
+	24, // 40: sluice.v1.ConnectorService.GetTaskStatus:input_type -> sluice.v1.GetTaskStatusRequest
+	26, // 41: sluice.v1.ConnectorService.PauseConnector:input_type -> sluice.v1.PauseConnectorRequest
+	28, // 42: sluice.v1.ConnectorService.ResumeConnector:input_type -> sluice.v1.ResumeConnectorRequest
+	30, // 43: sluice.v1.ConnectorService.StopConnector:input_type -> sluice.v1.StopConnectorRequest
+	32, // 44: sluice.v1.ConnectorService.RestartConnector:input_type -> sluice.v1.RestartConnectorRequest
+	34, // 45: sluice.v1.ConnectorService.RestartTask:input_type -> sluice.v1.RestartTaskRequest
+	36, // 46: sluice.v1.ConnectorService.GetConnectorOffsets:input_type -> sluice.v1.GetConnectorOffsetsRequest
+	38, // 47: sluice.v1.ConnectorService.AlterConnectorOffsets:input_type -> sluice.v1.AlterConnectorOffsetsRequest
+	40, // 48: sluice.v1.ConnectorService.ResetConnectorOffsets:input_type -> sluice.v1.ResetConnectorOffsetsRequest
+	42, // 49: sluice.v1.ConnectorService.GetConnectorTopics:input_type -> sluice.v1.GetConnectorTopicsRequest
+	44, // 50: sluice.v1.ConnectorService.ResetConnectorTopics:input_type -> sluice.v1.ResetConnectorTopicsRequest
+	46, // 51: sluice.v1.ConnectorService.GetConnectorProgress:input_type -> sluice.v1.GetConnectorProgressRequest
+	5,  // 52: sluice.v1.ConnectorService.ListConnectors:output_type -> sluice.v1.ListConnectorsResponse
+	7,  // 53: sluice.v1.ConnectorService.CreateConnector:output_type -> sluice.v1.CreateConnectorResponse
+	9,  // 54: sluice.v1.ConnectorService.GetConnector:output_type -> sluice.v1.GetConnectorResponse
+	11, // 55: sluice.v1.ConnectorService.DeleteConnector:output_type -> sluice.v1.DeleteConnectorResponse
+	13, // 56: sluice.v1.ConnectorService.GetConnectorConfig:output_type -> sluice.v1.GetConnectorConfigResponse
+	15, // 57: sluice.v1.ConnectorService.PutConnectorConfig:output_type -> sluice.v1.PutConnectorConfigResponse
+	17, // 58: sluice.v1.ConnectorService.PatchConnectorConfig:output_type -> sluice.v1.PatchConnectorConfigResponse
+	19, // 59: sluice.v1.ConnectorService.GetConnectorStatus:output_type -> sluice.v1.GetConnectorStatusResponse
+	21, // 60: sluice.v1.ConnectorService.DescribeConnectorStatus:output_type -> sluice.v1.DescribeConnectorStatusResponse
+	23, // 61: sluice.v1.ConnectorService.ListTasks:output_type -> sluice.v1.ListTasksResponse
+	25, // 62: sluice.v1.ConnectorService.GetTaskStatus:output_type -> sluice.v1.GetTaskStatusResponse
+	27, // 63: sluice.v1.ConnectorService.PauseConnector:output_type -> sluice.v1.PauseConnectorResponse
+	29, // 64: sluice.v1.ConnectorService.ResumeConnector:output_type -> sluice.v1.ResumeConnectorResponse
+	31, // 65: sluice.v1.ConnectorService.StopConnector:output_type -> sluice.v1.StopConnectorResponse
+	33, // 66: sluice.v1.ConnectorService.RestartConnector:output_type -> sluice.v1.RestartConnectorResponse
+	35, // 67: sluice.v1.ConnectorService.RestartTask:output_type -> sluice.v1.RestartTaskResponse
+	37, // 68: sluice.v1.ConnectorService.GetConnectorOffsets:output_type -> sluice.v1.GetConnectorOffsetsResponse
+	39, // 69: sluice.v1.ConnectorService.AlterConnectorOffsets:output_type -> sluice.v1.AlterConnectorOffsetsResponse
+	41, // 70: sluice.v1.ConnectorService.ResetConnectorOffsets:output_type -> sluice.v1.ResetConnectorOffsetsResponse
+	43, // 71: sluice.v1.ConnectorService.GetConnectorTopics:output_type -> sluice.v1.GetConnectorTopicsResponse
+	45, // 72: sluice.v1.ConnectorService.ResetConnectorTopics:output_type -> sluice.v1.ResetConnectorTopicsResponse
+	47, // 73: sluice.v1.ConnectorService.GetConnectorProgress:output_type -> sluice.v1.GetConnectorProgressResponse
+	52, // [52:74] is the sub-list for method output_type
+	30, // [30:52] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_connector_proto_init() }
@@ -2826,7 +2940,7 @@ func file_sluice_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sluice_v1_connector_proto_rawDesc), len(file_sluice_v1_connector_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

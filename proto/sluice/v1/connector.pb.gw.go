@@ -371,6 +371,45 @@ func local_request_ConnectorService_GetConnectorStatus_0(ctx context.Context, ma
 	return msg, metadata, err
 }
 
+func request_ConnectorService_DescribeConnectorStatus_0(ctx context.Context, marshaler runtime.Marshaler, client ConnectorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DescribeConnectorStatusRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.DescribeConnectorStatus(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ConnectorService_DescribeConnectorStatus_0(ctx context.Context, marshaler runtime.Marshaler, server ConnectorServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq DescribeConnectorStatusRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.DescribeConnectorStatus(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 func request_ConnectorService_ListTasks_0(ctx context.Context, marshaler runtime.Marshaler, client ConnectorServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
 		protoReq ListTasksRequest
@@ -1110,6 +1149,26 @@ func RegisterConnectorServiceHandlerServer(ctx context.Context, mux *runtime.Ser
 		}
 		forward_ConnectorService_GetConnectorStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_ConnectorService_DescribeConnectorStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/sluice.v1.ConnectorService/DescribeConnectorStatus", runtime.WithHTTPPathPattern("/v1/connectors/{name}/status"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ConnectorService_DescribeConnectorStatus_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ConnectorService_DescribeConnectorStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ConnectorService_ListTasks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1546,6 +1605,23 @@ func RegisterConnectorServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 		}
 		forward_ConnectorService_GetConnectorStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_ConnectorService_DescribeConnectorStatus_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/sluice.v1.ConnectorService/DescribeConnectorStatus", runtime.WithHTTPPathPattern("/v1/connectors/{name}/status"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ConnectorService_DescribeConnectorStatus_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ConnectorService_DescribeConnectorStatus_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	mux.Handle(http.MethodGet, pattern_ConnectorService_ListTasks_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -1771,49 +1847,51 @@ func RegisterConnectorServiceHandlerClient(ctx context.Context, mux *runtime.Ser
 }
 
 var (
-	pattern_ConnectorService_ListConnectors_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
-	pattern_ConnectorService_CreateConnector_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
-	pattern_ConnectorService_GetConnector_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
-	pattern_ConnectorService_DeleteConnector_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
-	pattern_ConnectorService_GetConnectorConfig_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
-	pattern_ConnectorService_PutConnectorConfig_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
-	pattern_ConnectorService_PatchConnectorConfig_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
-	pattern_ConnectorService_GetConnectorStatus_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "status"}, ""))
-	pattern_ConnectorService_ListTasks_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "tasks"}, ""))
-	pattern_ConnectorService_GetTaskStatus_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "status"}, ""))
-	pattern_ConnectorService_PauseConnector_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "pause"}, ""))
-	pattern_ConnectorService_ResumeConnector_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "resume"}, ""))
-	pattern_ConnectorService_StopConnector_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "stop"}, ""))
-	pattern_ConnectorService_RestartConnector_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "restart"}, ""))
-	pattern_ConnectorService_RestartTask_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "restart"}, ""))
-	pattern_ConnectorService_GetConnectorOffsets_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
-	pattern_ConnectorService_AlterConnectorOffsets_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
-	pattern_ConnectorService_ResetConnectorOffsets_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
-	pattern_ConnectorService_GetConnectorTopics_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "topics"}, ""))
-	pattern_ConnectorService_ResetConnectorTopics_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 2, 3}, []string{"connectors", "name", "topics", "reset"}, ""))
-	pattern_ConnectorService_GetConnectorProgress_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "connectors", "name", "progress"}, ""))
+	pattern_ConnectorService_ListConnectors_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
+	pattern_ConnectorService_CreateConnector_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0}, []string{"connectors"}, ""))
+	pattern_ConnectorService_GetConnector_0            = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
+	pattern_ConnectorService_DeleteConnector_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1}, []string{"connectors", "name"}, ""))
+	pattern_ConnectorService_GetConnectorConfig_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_PutConnectorConfig_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_PatchConnectorConfig_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "config"}, ""))
+	pattern_ConnectorService_GetConnectorStatus_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "status"}, ""))
+	pattern_ConnectorService_DescribeConnectorStatus_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "connectors", "name", "status"}, ""))
+	pattern_ConnectorService_ListTasks_0               = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "tasks"}, ""))
+	pattern_ConnectorService_GetTaskStatus_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "status"}, ""))
+	pattern_ConnectorService_PauseConnector_0          = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "pause"}, ""))
+	pattern_ConnectorService_ResumeConnector_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "resume"}, ""))
+	pattern_ConnectorService_StopConnector_0           = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "stop"}, ""))
+	pattern_ConnectorService_RestartConnector_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "restart"}, ""))
+	pattern_ConnectorService_RestartTask_0             = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 1, 0, 4, 1, 5, 3, 2, 4}, []string{"connectors", "name", "tasks", "task", "restart"}, ""))
+	pattern_ConnectorService_GetConnectorOffsets_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
+	pattern_ConnectorService_AlterConnectorOffsets_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
+	pattern_ConnectorService_ResetConnectorOffsets_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "offsets"}, ""))
+	pattern_ConnectorService_GetConnectorTopics_0      = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2}, []string{"connectors", "name", "topics"}, ""))
+	pattern_ConnectorService_ResetConnectorTopics_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 1, 0, 4, 1, 5, 1, 2, 2, 2, 3}, []string{"connectors", "name", "topics", "reset"}, ""))
+	pattern_ConnectorService_GetConnectorProgress_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 1, 5, 2, 2, 3}, []string{"v1", "connectors", "name", "progress"}, ""))
 )
 
 var (
-	forward_ConnectorService_ListConnectors_0        = runtime.ForwardResponseMessage
-	forward_ConnectorService_CreateConnector_0       = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnector_0          = runtime.ForwardResponseMessage
-	forward_ConnectorService_DeleteConnector_0       = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorConfig_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_PutConnectorConfig_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_PatchConnectorConfig_0  = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorStatus_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_ListTasks_0             = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetTaskStatus_0         = runtime.ForwardResponseMessage
-	forward_ConnectorService_PauseConnector_0        = runtime.ForwardResponseMessage
-	forward_ConnectorService_ResumeConnector_0       = runtime.ForwardResponseMessage
-	forward_ConnectorService_StopConnector_0         = runtime.ForwardResponseMessage
-	forward_ConnectorService_RestartConnector_0      = runtime.ForwardResponseMessage
-	forward_ConnectorService_RestartTask_0           = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorOffsets_0   = runtime.ForwardResponseMessage
-	forward_ConnectorService_AlterConnectorOffsets_0 = runtime.ForwardResponseMessage
-	forward_ConnectorService_ResetConnectorOffsets_0 = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorTopics_0    = runtime.ForwardResponseMessage
-	forward_ConnectorService_ResetConnectorTopics_0  = runtime.ForwardResponseMessage
-	forward_ConnectorService_GetConnectorProgress_0  = runtime.ForwardResponseMessage
+	forward_ConnectorService_ListConnectors_0          = runtime.ForwardResponseMessage
+	forward_ConnectorService_CreateConnector_0         = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnector_0            = runtime.ForwardResponseMessage
+	forward_ConnectorService_DeleteConnector_0         = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorConfig_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_PutConnectorConfig_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_PatchConnectorConfig_0    = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorStatus_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_DescribeConnectorStatus_0 = runtime.ForwardResponseMessage
+	forward_ConnectorService_ListTasks_0               = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetTaskStatus_0           = runtime.ForwardResponseMessage
+	forward_ConnectorService_PauseConnector_0          = runtime.ForwardResponseMessage
+	forward_ConnectorService_ResumeConnector_0         = runtime.ForwardResponseMessage
+	forward_ConnectorService_StopConnector_0           = runtime.ForwardResponseMessage
+	forward_ConnectorService_RestartConnector_0        = runtime.ForwardResponseMessage
+	forward_ConnectorService_RestartTask_0             = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorOffsets_0     = runtime.ForwardResponseMessage
+	forward_ConnectorService_AlterConnectorOffsets_0   = runtime.ForwardResponseMessage
+	forward_ConnectorService_ResetConnectorOffsets_0   = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorTopics_0      = runtime.ForwardResponseMessage
+	forward_ConnectorService_ResetConnectorTopics_0    = runtime.ForwardResponseMessage
+	forward_ConnectorService_GetConnectorProgress_0    = runtime.ForwardResponseMessage
 )

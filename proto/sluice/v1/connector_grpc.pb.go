@@ -19,27 +19,28 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ConnectorService_ListConnectors_FullMethodName        = "/sluice.v1.ConnectorService/ListConnectors"
-	ConnectorService_CreateConnector_FullMethodName       = "/sluice.v1.ConnectorService/CreateConnector"
-	ConnectorService_GetConnector_FullMethodName          = "/sluice.v1.ConnectorService/GetConnector"
-	ConnectorService_DeleteConnector_FullMethodName       = "/sluice.v1.ConnectorService/DeleteConnector"
-	ConnectorService_GetConnectorConfig_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorConfig"
-	ConnectorService_PutConnectorConfig_FullMethodName    = "/sluice.v1.ConnectorService/PutConnectorConfig"
-	ConnectorService_PatchConnectorConfig_FullMethodName  = "/sluice.v1.ConnectorService/PatchConnectorConfig"
-	ConnectorService_GetConnectorStatus_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorStatus"
-	ConnectorService_ListTasks_FullMethodName             = "/sluice.v1.ConnectorService/ListTasks"
-	ConnectorService_GetTaskStatus_FullMethodName         = "/sluice.v1.ConnectorService/GetTaskStatus"
-	ConnectorService_PauseConnector_FullMethodName        = "/sluice.v1.ConnectorService/PauseConnector"
-	ConnectorService_ResumeConnector_FullMethodName       = "/sluice.v1.ConnectorService/ResumeConnector"
-	ConnectorService_StopConnector_FullMethodName         = "/sluice.v1.ConnectorService/StopConnector"
-	ConnectorService_RestartConnector_FullMethodName      = "/sluice.v1.ConnectorService/RestartConnector"
-	ConnectorService_RestartTask_FullMethodName           = "/sluice.v1.ConnectorService/RestartTask"
-	ConnectorService_GetConnectorOffsets_FullMethodName   = "/sluice.v1.ConnectorService/GetConnectorOffsets"
-	ConnectorService_AlterConnectorOffsets_FullMethodName = "/sluice.v1.ConnectorService/AlterConnectorOffsets"
-	ConnectorService_ResetConnectorOffsets_FullMethodName = "/sluice.v1.ConnectorService/ResetConnectorOffsets"
-	ConnectorService_GetConnectorTopics_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorTopics"
-	ConnectorService_ResetConnectorTopics_FullMethodName  = "/sluice.v1.ConnectorService/ResetConnectorTopics"
-	ConnectorService_GetConnectorProgress_FullMethodName  = "/sluice.v1.ConnectorService/GetConnectorProgress"
+	ConnectorService_ListConnectors_FullMethodName          = "/sluice.v1.ConnectorService/ListConnectors"
+	ConnectorService_CreateConnector_FullMethodName         = "/sluice.v1.ConnectorService/CreateConnector"
+	ConnectorService_GetConnector_FullMethodName            = "/sluice.v1.ConnectorService/GetConnector"
+	ConnectorService_DeleteConnector_FullMethodName         = "/sluice.v1.ConnectorService/DeleteConnector"
+	ConnectorService_GetConnectorConfig_FullMethodName      = "/sluice.v1.ConnectorService/GetConnectorConfig"
+	ConnectorService_PutConnectorConfig_FullMethodName      = "/sluice.v1.ConnectorService/PutConnectorConfig"
+	ConnectorService_PatchConnectorConfig_FullMethodName    = "/sluice.v1.ConnectorService/PatchConnectorConfig"
+	ConnectorService_GetConnectorStatus_FullMethodName      = "/sluice.v1.ConnectorService/GetConnectorStatus"
+	ConnectorService_DescribeConnectorStatus_FullMethodName = "/sluice.v1.ConnectorService/DescribeConnectorStatus"
+	ConnectorService_ListTasks_FullMethodName               = "/sluice.v1.ConnectorService/ListTasks"
+	ConnectorService_GetTaskStatus_FullMethodName           = "/sluice.v1.ConnectorService/GetTaskStatus"
+	ConnectorService_PauseConnector_FullMethodName          = "/sluice.v1.ConnectorService/PauseConnector"
+	ConnectorService_ResumeConnector_FullMethodName         = "/sluice.v1.ConnectorService/ResumeConnector"
+	ConnectorService_StopConnector_FullMethodName           = "/sluice.v1.ConnectorService/StopConnector"
+	ConnectorService_RestartConnector_FullMethodName        = "/sluice.v1.ConnectorService/RestartConnector"
+	ConnectorService_RestartTask_FullMethodName             = "/sluice.v1.ConnectorService/RestartTask"
+	ConnectorService_GetConnectorOffsets_FullMethodName     = "/sluice.v1.ConnectorService/GetConnectorOffsets"
+	ConnectorService_AlterConnectorOffsets_FullMethodName   = "/sluice.v1.ConnectorService/AlterConnectorOffsets"
+	ConnectorService_ResetConnectorOffsets_FullMethodName   = "/sluice.v1.ConnectorService/ResetConnectorOffsets"
+	ConnectorService_GetConnectorTopics_FullMethodName      = "/sluice.v1.ConnectorService/GetConnectorTopics"
+	ConnectorService_ResetConnectorTopics_FullMethodName    = "/sluice.v1.ConnectorService/ResetConnectorTopics"
+	ConnectorService_GetConnectorProgress_FullMethodName    = "/sluice.v1.ConnectorService/GetConnectorProgress"
 )
 
 // ConnectorServiceClient is the client API for ConnectorService service.
@@ -69,6 +70,8 @@ type ConnectorServiceClient interface {
 	PatchConnectorConfig(ctx context.Context, in *PatchConnectorConfigRequest, opts ...grpc.CallOption) (*PatchConnectorConfigResponse, error)
 	// Returns what is reported of a connector and its tasks. NOT_FOUND where nothing has been reported.
 	GetConnectorStatus(ctx context.Context, in *GetConnectorStatusRequest, opts ...grpc.CallOption) (*GetConnectorStatusResponse, error)
+	// Returns the same, with what Kafka Connect's status does not have. NOT_FOUND where nothing has been reported.
+	DescribeConnectorStatus(ctx context.Context, in *DescribeConnectorStatusRequest, opts ...grpc.CallOption) (*DescribeConnectorStatusResponse, error)
 	// Lists a connector's tasks with their configs, by number. NOT_FOUND where there is no such connector.
 	ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error)
 	// Returns what is reported of one task. NOT_FOUND where nothing has been reported.
@@ -189,6 +192,16 @@ func (c *connectorServiceClient) GetConnectorStatus(ctx context.Context, in *Get
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetConnectorStatusResponse)
 	err := c.cc.Invoke(ctx, ConnectorService_GetConnectorStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *connectorServiceClient) DescribeConnectorStatus(ctx context.Context, in *DescribeConnectorStatusRequest, opts ...grpc.CallOption) (*DescribeConnectorStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DescribeConnectorStatusResponse)
+	err := c.cc.Invoke(ctx, ConnectorService_DescribeConnectorStatus_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -352,6 +365,8 @@ type ConnectorServiceServer interface {
 	PatchConnectorConfig(context.Context, *PatchConnectorConfigRequest) (*PatchConnectorConfigResponse, error)
 	// Returns what is reported of a connector and its tasks. NOT_FOUND where nothing has been reported.
 	GetConnectorStatus(context.Context, *GetConnectorStatusRequest) (*GetConnectorStatusResponse, error)
+	// Returns the same, with what Kafka Connect's status does not have. NOT_FOUND where nothing has been reported.
+	DescribeConnectorStatus(context.Context, *DescribeConnectorStatusRequest) (*DescribeConnectorStatusResponse, error)
 	// Lists a connector's tasks with their configs, by number. NOT_FOUND where there is no such connector.
 	ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error)
 	// Returns what is reported of one task. NOT_FOUND where nothing has been reported.
@@ -420,6 +435,9 @@ func (UnimplementedConnectorServiceServer) PatchConnectorConfig(context.Context,
 }
 func (UnimplementedConnectorServiceServer) GetConnectorStatus(context.Context, *GetConnectorStatusRequest) (*GetConnectorStatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConnectorStatus not implemented")
+}
+func (UnimplementedConnectorServiceServer) DescribeConnectorStatus(context.Context, *DescribeConnectorStatusRequest) (*DescribeConnectorStatusResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DescribeConnectorStatus not implemented")
 }
 func (UnimplementedConnectorServiceServer) ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListTasks not implemented")
@@ -620,6 +638,24 @@ func _ConnectorService_GetConnectorStatus_Handler(srv interface{}, ctx context.C
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ConnectorServiceServer).GetConnectorStatus(ctx, req.(*GetConnectorStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ConnectorService_DescribeConnectorStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DescribeConnectorStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ConnectorServiceServer).DescribeConnectorStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ConnectorService_DescribeConnectorStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ConnectorServiceServer).DescribeConnectorStatus(ctx, req.(*DescribeConnectorStatusRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -896,6 +932,10 @@ var ConnectorService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetConnectorStatus",
 			Handler:    _ConnectorService_GetConnectorStatus_Handler,
+		},
+		{
+			MethodName: "DescribeConnectorStatus",
+			Handler:    _ConnectorService_DescribeConnectorStatus_Handler,
 		},
 		{
 			MethodName: "ListTasks",

@@ -768,8 +768,10 @@ type UnitStatus struct {
 	Restart uint64 `protobuf:"varint,6,opt,name=restart,proto3" json:"restart,omitempty"`
 	// The config generation that the unit runs with.
 	ConfigGeneration int64 `protobuf:"varint,7,opt,name=config_generation,json=configGeneration,proto3" json:"config_generation,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How a unit that has failed is started again by itself; absent where it has not failed.
+	AutoRestart   *AutoRestart `protobuf:"bytes,8,opt,name=auto_restart,json=autoRestart,proto3" json:"auto_restart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UnitStatus) Reset() {
@@ -849,6 +851,13 @@ func (x *UnitStatus) GetConfigGeneration() int64 {
 		return x.ConfigGeneration
 	}
 	return 0
+}
+
+func (x *UnitStatus) GetAutoRestart() *AutoRestart {
+	if x != nil {
+		return x.AutoRestart
+	}
+	return nil
 }
 
 // A fence that took effect.
@@ -3960,7 +3969,7 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\aoutcome\x18\x03 \x01(\x0e2\x19.sluice.v1.ReleaseOutcomeR\aoutcome\x121\n" +
 	"\x14predecessor_unfenced\x18\x04 \x01(\bR\x13predecessorUnfenced\"A\n" +
 	"\fStatusReport\x121\n" +
-	"\bstatuses\x18\x01 \x03(\v2\x15.sluice.v1.UnitStatusR\bstatuses\"\xe7\x01\n" +
+	"\bstatuses\x18\x01 \x03(\v2\x15.sluice.v1.UnitStatusR\bstatuses\"\xa2\x02\n" +
 	"\n" +
 	"UnitStatus\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
@@ -3969,7 +3978,8 @@ const file_sluice_v1_session_proto_rawDesc = "" +
 	"\x05trace\x18\x04 \x01(\tR\x05trace\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x18\n" +
 	"\arestart\x18\x06 \x01(\x04R\arestart\x12+\n" +
-	"\x11config_generation\x18\a \x01(\x03R\x10configGeneration\"I\n" +
+	"\x11config_generation\x18\a \x01(\x03R\x10configGeneration\x129\n" +
+	"\fauto_restart\x18\b \x01(\v2\x16.sluice.v1.AutoRestartR\vautoRestart\"I\n" +
 	"\vFenceReport\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12&\n" +
 	"\x05epoch\x18\x02 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\a\n" +
@@ -4268,14 +4278,15 @@ var file_sluice_v1_session_proto_goTypes = []any{
 	(*Plugin)(nil),                  // 54: sluice.v1.Plugin
 	(*Epoch)(nil),                   // 55: sluice.v1.Epoch
 	(State)(0),                      // 56: sluice.v1.State
-	(UnitClass)(0),                  // 57: sluice.v1.UnitClass
-	(*Config)(nil),                  // 58: sluice.v1.Config
-	(TargetState)(0),                // 59: sluice.v1.TargetState
-	(*PartitionOffset)(nil),         // 60: sluice.v1.PartitionOffset
-	(*TaskProgress)(nil),            // 61: sluice.v1.TaskProgress
-	(*ConfigInfo)(nil),              // 62: sluice.v1.ConfigInfo
-	(ConnectorType)(0),              // 63: sluice.v1.ConnectorType
-	(*OffsetsResult)(nil),           // 64: sluice.v1.OffsetsResult
+	(*AutoRestart)(nil),             // 57: sluice.v1.AutoRestart
+	(UnitClass)(0),                  // 58: sluice.v1.UnitClass
+	(*Config)(nil),                  // 59: sluice.v1.Config
+	(TargetState)(0),                // 60: sluice.v1.TargetState
+	(*PartitionOffset)(nil),         // 61: sluice.v1.PartitionOffset
+	(*TaskProgress)(nil),            // 62: sluice.v1.TaskProgress
+	(*ConfigInfo)(nil),              // 63: sluice.v1.ConfigInfo
+	(ConnectorType)(0),              // 64: sluice.v1.ConnectorType
+	(*OffsetsResult)(nil),           // 65: sluice.v1.OffsetsResult
 }
 var file_sluice_v1_session_proto_depIdxs = []int32{
 	5,  // 0: sluice.v1.AttachRequest.hello:type_name -> sluice.v1.Hello
@@ -4295,87 +4306,88 @@ var file_sluice_v1_session_proto_depIdxs = []int32{
 	9,  // 14: sluice.v1.StatusReport.statuses:type_name -> sluice.v1.UnitStatus
 	55, // 15: sluice.v1.UnitStatus.epoch:type_name -> sluice.v1.Epoch
 	56, // 16: sluice.v1.UnitStatus.state:type_name -> sluice.v1.State
-	55, // 17: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
-	55, // 18: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
-	14, // 19: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
-	16, // 20: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
-	19, // 21: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
-	20, // 22: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
-	15, // 23: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
-	19, // 24: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
-	17, // 25: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
-	55, // 26: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
-	57, // 27: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
-	1,  // 28: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
-	58, // 29: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
-	58, // 30: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
-	59, // 31: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
-	18, // 32: sluice.v1.DesiredUnit.offsets:type_name -> sluice.v1.OffsetsRequest
-	60, // 33: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
-	55, // 34: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
-	24, // 35: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
-	25, // 36: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
-	21, // 37: sluice.v1.Command.offsets:type_name -> sluice.v1.OffsetsCommand
-	23, // 38: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
-	22, // 39: sluice.v1.Command.progress:type_name -> sluice.v1.ProgressCommand
-	58, // 40: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
-	58, // 41: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
-	55, // 42: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
-	58, // 43: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
-	30, // 44: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
-	31, // 45: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
-	32, // 46: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
-	27, // 47: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
-	29, // 48: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
-	28, // 49: sluice.v1.CommandResult.progress:type_name -> sluice.v1.ProgressResult
-	60, // 50: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
-	61, // 51: sluice.v1.ProgressResult.tasks:type_name -> sluice.v1.TaskProgress
-	62, // 52: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
-	63, // 53: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
-	57, // 54: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
-	54, // 55: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
-	36, // 56: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
-	58, // 57: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
-	55, // 58: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
-	57, // 59: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
-	55, // 60: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
-	64, // 61: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
-	55, // 62: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	44, // 63: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
-	45, // 64: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
-	46, // 65: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
-	48, // 66: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
-	56, // 67: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
-	58, // 68: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
-	59, // 69: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
-	47, // 70: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
-	58, // 71: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
-	55, // 72: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
-	20, // 73: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
-	26, // 74: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
-	2,  // 75: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
-	4,  // 76: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
-	33, // 77: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
-	35, // 78: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
-	38, // 79: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
-	40, // 80: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
-	42, // 81: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
-	49, // 82: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
-	51, // 83: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
-	3,  // 84: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
-	13, // 85: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
-	34, // 86: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
-	37, // 87: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
-	39, // 88: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
-	41, // 89: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
-	43, // 90: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
-	50, // 91: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
-	52, // 92: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
-	84, // [84:93] is the sub-list for method output_type
-	75, // [75:84] is the sub-list for method input_type
-	75, // [75:75] is the sub-list for extension type_name
-	75, // [75:75] is the sub-list for extension extendee
-	0,  // [0:75] is the sub-list for field type_name
+	57, // 17: sluice.v1.UnitStatus.auto_restart:type_name -> sluice.v1.AutoRestart
+	55, // 18: sluice.v1.FenceReport.epoch:type_name -> sluice.v1.Epoch
+	55, // 19: sluice.v1.Prepared.epoch:type_name -> sluice.v1.Epoch
+	14, // 20: sluice.v1.AttachResponse.welcome:type_name -> sluice.v1.Welcome
+	16, // 21: sluice.v1.AttachResponse.desired:type_name -> sluice.v1.DesiredDelta
+	19, // 22: sluice.v1.AttachResponse.release_ack:type_name -> sluice.v1.ReleaseAck
+	20, // 23: sluice.v1.AttachResponse.command:type_name -> sluice.v1.Command
+	15, // 24: sluice.v1.AttachResponse.refusal:type_name -> sluice.v1.Refusal
+	19, // 25: sluice.v1.Welcome.released:type_name -> sluice.v1.ReleaseAck
+	17, // 26: sluice.v1.DesiredDelta.units:type_name -> sluice.v1.DesiredUnit
+	55, // 27: sluice.v1.DesiredUnit.epoch:type_name -> sluice.v1.Epoch
+	58, // 28: sluice.v1.DesiredUnit.class:type_name -> sluice.v1.UnitClass
+	1,  // 29: sluice.v1.DesiredUnit.release:type_name -> sluice.v1.ReleaseMode
+	59, // 30: sluice.v1.DesiredUnit.connector_config:type_name -> sluice.v1.Config
+	59, // 31: sluice.v1.DesiredUnit.task_config:type_name -> sluice.v1.Config
+	60, // 32: sluice.v1.DesiredUnit.target_state:type_name -> sluice.v1.TargetState
+	18, // 33: sluice.v1.DesiredUnit.offsets:type_name -> sluice.v1.OffsetsRequest
+	61, // 34: sluice.v1.OffsetsRequest.offsets:type_name -> sluice.v1.PartitionOffset
+	55, // 35: sluice.v1.ReleaseAck.epoch:type_name -> sluice.v1.Epoch
+	24, // 36: sluice.v1.Command.validate:type_name -> sluice.v1.ValidateCommand
+	25, // 37: sluice.v1.Command.fence:type_name -> sluice.v1.FenceCommand
+	21, // 38: sluice.v1.Command.offsets:type_name -> sluice.v1.OffsetsCommand
+	23, // 39: sluice.v1.Command.topics:type_name -> sluice.v1.TopicsCommand
+	22, // 40: sluice.v1.Command.progress:type_name -> sluice.v1.ProgressCommand
+	59, // 41: sluice.v1.OffsetsCommand.config:type_name -> sluice.v1.Config
+	59, // 42: sluice.v1.ValidateCommand.config:type_name -> sluice.v1.Config
+	55, // 43: sluice.v1.FenceCommand.epoch:type_name -> sluice.v1.Epoch
+	59, // 44: sluice.v1.FenceCommand.connector_config:type_name -> sluice.v1.Config
+	30, // 45: sluice.v1.CommandResult.error:type_name -> sluice.v1.CommandError
+	31, // 46: sluice.v1.CommandResult.validate:type_name -> sluice.v1.ValidateResult
+	32, // 47: sluice.v1.CommandResult.fence:type_name -> sluice.v1.FenceResult
+	27, // 48: sluice.v1.CommandResult.offsets:type_name -> sluice.v1.OffsetsCommandResult
+	29, // 49: sluice.v1.CommandResult.topics:type_name -> sluice.v1.TopicsResult
+	28, // 50: sluice.v1.CommandResult.progress:type_name -> sluice.v1.ProgressResult
+	61, // 51: sluice.v1.OffsetsCommandResult.offsets:type_name -> sluice.v1.PartitionOffset
+	62, // 52: sluice.v1.ProgressResult.tasks:type_name -> sluice.v1.TaskProgress
+	63, // 53: sluice.v1.ValidateResult.configs:type_name -> sluice.v1.ConfigInfo
+	64, // 54: sluice.v1.ValidateResult.type:type_name -> sluice.v1.ConnectorType
+	58, // 55: sluice.v1.ValidateResult.task_class:type_name -> sluice.v1.UnitClass
+	54, // 56: sluice.v1.RegisterPluginsRequest.plugins:type_name -> sluice.v1.Plugin
+	36, // 57: sluice.v1.SubmitPlanRequest.header:type_name -> sluice.v1.PlanHeader
+	59, // 58: sluice.v1.SubmitPlanRequest.tasks:type_name -> sluice.v1.Config
+	55, // 59: sluice.v1.PlanHeader.epoch:type_name -> sluice.v1.Epoch
+	58, // 60: sluice.v1.PlanHeader.task_class:type_name -> sluice.v1.UnitClass
+	55, // 61: sluice.v1.CompleteOffsetsRequest.epoch:type_name -> sluice.v1.Epoch
+	65, // 62: sluice.v1.CompleteOffsetsRequest.result:type_name -> sluice.v1.OffsetsResult
+	55, // 63: sluice.v1.WatchMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	44, // 64: sluice.v1.WatchMirrorResponse.status:type_name -> sluice.v1.MirrorStatus
+	45, // 65: sluice.v1.WatchMirrorResponse.synced:type_name -> sluice.v1.MirrorSynced
+	46, // 66: sluice.v1.WatchMirrorResponse.connector:type_name -> sluice.v1.MirrorConnector
+	48, // 67: sluice.v1.WatchMirrorResponse.tasks:type_name -> sluice.v1.MirrorTasks
+	56, // 68: sluice.v1.MirrorStatus.state:type_name -> sluice.v1.State
+	59, // 69: sluice.v1.MirrorConnector.config:type_name -> sluice.v1.Config
+	60, // 70: sluice.v1.MirrorConnector.target_state:type_name -> sluice.v1.TargetState
+	47, // 71: sluice.v1.MirrorConnector.restart:type_name -> sluice.v1.MirrorRestart
+	59, // 72: sluice.v1.MirrorTasks.tasks:type_name -> sluice.v1.Config
+	55, // 73: sluice.v1.ConfirmMirrorRequest.epoch:type_name -> sluice.v1.Epoch
+	20, // 74: sluice.v1.RunCommandRequest.command:type_name -> sluice.v1.Command
+	26, // 75: sluice.v1.RunCommandResponse.result:type_name -> sluice.v1.CommandResult
+	2,  // 76: sluice.v1.SessionService.Heartbeat:input_type -> sluice.v1.HeartbeatRequest
+	4,  // 77: sluice.v1.SessionService.Attach:input_type -> sluice.v1.AttachRequest
+	33, // 78: sluice.v1.SessionService.RegisterPlugins:input_type -> sluice.v1.RegisterPluginsRequest
+	35, // 79: sluice.v1.SessionService.SubmitPlan:input_type -> sluice.v1.SubmitPlanRequest
+	38, // 80: sluice.v1.SessionService.CompleteCommand:input_type -> sluice.v1.CompleteCommandRequest
+	40, // 81: sluice.v1.SessionService.CompleteOffsets:input_type -> sluice.v1.CompleteOffsetsRequest
+	42, // 82: sluice.v1.SessionService.WatchMirror:input_type -> sluice.v1.WatchMirrorRequest
+	49, // 83: sluice.v1.SessionService.ConfirmMirror:input_type -> sluice.v1.ConfirmMirrorRequest
+	51, // 84: sluice.v1.PeerService.RunCommand:input_type -> sluice.v1.RunCommandRequest
+	3,  // 85: sluice.v1.SessionService.Heartbeat:output_type -> sluice.v1.HeartbeatResponse
+	13, // 86: sluice.v1.SessionService.Attach:output_type -> sluice.v1.AttachResponse
+	34, // 87: sluice.v1.SessionService.RegisterPlugins:output_type -> sluice.v1.RegisterPluginsResponse
+	37, // 88: sluice.v1.SessionService.SubmitPlan:output_type -> sluice.v1.SubmitPlanResponse
+	39, // 89: sluice.v1.SessionService.CompleteCommand:output_type -> sluice.v1.CompleteCommandResponse
+	41, // 90: sluice.v1.SessionService.CompleteOffsets:output_type -> sluice.v1.CompleteOffsetsResponse
+	43, // 91: sluice.v1.SessionService.WatchMirror:output_type -> sluice.v1.WatchMirrorResponse
+	50, // 92: sluice.v1.SessionService.ConfirmMirror:output_type -> sluice.v1.ConfirmMirrorResponse
+	52, // 93: sluice.v1.PeerService.RunCommand:output_type -> sluice.v1.RunCommandResponse
+	85, // [85:94] is the sub-list for method output_type
+	76, // [76:85] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_session_proto_init() }

@@ -1189,8 +1189,10 @@ type Status struct {
 	Restart uint64 `protobuf:"varint,6,opt,name=restart,proto3" json:"restart,omitempty"`
 	// The config generation it runs with.
 	ConfigGeneration int64 `protobuf:"varint,7,opt,name=config_generation,json=configGeneration,proto3" json:"config_generation,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How it is started again by itself; absent where it has not failed.
+	AutoRestart   *v1.AutoRestart `protobuf:"bytes,8,opt,name=auto_restart,json=autoRestart,proto3" json:"auto_restart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
@@ -1270,6 +1272,13 @@ func (x *Status) GetConfigGeneration() int64 {
 		return x.ConfigGeneration
 	}
 	return 0
+}
+
+func (x *Status) GetAutoRestart() *v1.AutoRestart {
+	if x != nil {
+		return x.AutoRestart
+	}
+	return nil
 }
 
 // plugins/<pool>/<class>/<version>.
@@ -1758,7 +1767,7 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\bevicting\x18\x10 \x01(\bR\bevicting\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xeb\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x02\n" +
 	"\x06Status\x12&\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x10.sluice.v1.StateR\x05state\x12\x14\n" +
 	"\x05trace\x18\x02 \x01(\tR\x05trace\x12\x1a\n" +
@@ -1766,7 +1775,8 @@ const file_sluice_store_v1_store_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x18\n" +
 	"\arestart\x18\x06 \x01(\x04R\arestart\x12+\n" +
-	"\x11config_generation\x18\a \x01(\x03R\x10configGeneration\"8\n" +
+	"\x11config_generation\x18\a \x01(\x03R\x10configGeneration\x129\n" +
+	"\fauto_restart\x18\b \x01(\v2\x16.sluice.v1.AutoRestartR\vautoRestart\"8\n" +
 	"\vPluginEntry\x12)\n" +
 	"\x06plugin\x18\x01 \x01(\v2\x11.sluice.v1.PluginR\x06plugin\"Q\n" +
 	"\aReplica\x12\x18\n" +
@@ -1832,6 +1842,7 @@ var file_sluice_store_v1_store_proto_goTypes = []any{
 	(*v1.Epoch)(nil),           // 28: sluice.v1.Epoch
 	(*v1.Plugin)(nil),          // 29: sluice.v1.Plugin
 	(v1.State)(0),              // 30: sluice.v1.State
+	(*v1.AutoRestart)(nil),     // 31: sluice.v1.AutoRestart
 }
 var file_sluice_store_v1_store_proto_depIdxs = []int32{
 	21, // 0: sluice.store.v1.Connector.config:type_name -> sluice.v1.Config
@@ -1857,13 +1868,14 @@ var file_sluice_store_v1_store_proto_depIdxs = []int32{
 	28, // 20: sluice.store.v1.Session.highest_epoch:type_name -> sluice.v1.Epoch
 	30, // 21: sluice.store.v1.Status.state:type_name -> sluice.v1.State
 	28, // 22: sluice.store.v1.Status.epoch:type_name -> sluice.v1.Epoch
-	29, // 23: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
-	20, // 24: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	31, // 23: sluice.store.v1.Status.auto_restart:type_name -> sluice.v1.AutoRestart
+	29, // 24: sluice.store.v1.PluginEntry.plugin:type_name -> sluice.v1.Plugin
+	20, // 25: sluice.store.v1.LogLevels.settings:type_name -> sluice.store.v1.LogLevels.Setting
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_sluice_store_v1_store_proto_init() }
