@@ -185,7 +185,8 @@ func (t *Task) lags(now time.Time) []Lag {
 	for p, at := range t.partitions {
 		l := Lag{Partition: p, Next: at.next, Committed: at.committed, End: at.end, Records: Unknown}
 		if at.next != Unknown && at.end != Unknown {
-			if l.Records = max(at.end-at.next, 0); l.Records > 0 {
+			l.End = max(at.end, at.next) // what was put since the last look was there
+			if l.Records = l.End - at.next; l.Records > 0 {
 				// What is left was written after the last record that was put, and after nothing was left.
 				if since := max(at.put*int64(time.Millisecond), at.atEnd); since > 0 {
 					l.Time = max(now.Sub(time.Unix(0, since)), 0)
