@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
@@ -216,9 +215,8 @@ func TestHealth_IsTheStores(t *testing.T) {
 	if err != nil || r.GetStatus() != "healthy" {
 		t.Errorf("%v %v", r, err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if r, err := h.cluster.GetHealth(ctx, &sluicev1.GetHealthRequest{}); err != nil || r.GetStatus() != "unhealthy" {
+	away := api.NewCluster(stale{ClusterStore: h.store, view: h.store.View()}, nil)
+	if r, err := away.GetHealth(t.Context(), &sluicev1.GetHealthRequest{}); err != nil || r.GetStatus() != "unhealthy" {
 		t.Errorf("%v %v", r, err)
 	}
 }

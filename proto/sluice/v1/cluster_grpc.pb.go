@@ -48,7 +48,8 @@ type ClusterServiceClient interface {
 	ListAssignments(ctx context.Context, in *ListAssignmentsRequest, opts ...grpc.CallOption) (*ListAssignmentsResponse, error)
 	// Sends what changes, in the order of the store's revisions, until the caller ends it; over REST as server-sent events
 	// (text/event-stream). Any replica serves it. Ends without an error where the replica stops: opened anew with the last
-	// id it goes on without a gap and without a repetition. RESOURCE_EXHAUSTED where the caller reads too slowly.
+	// id it goes on without a gap and without a repetition. A caller who reads too slowly is cut off
+	// with the reason: over REST the last event is `closed` then.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
 	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
 	// session. NOT_FOUND where no live session is of that executor.
@@ -211,7 +212,8 @@ type ClusterServiceServer interface {
 	ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error)
 	// Sends what changes, in the order of the store's revisions, until the caller ends it; over REST as server-sent events
 	// (text/event-stream). Any replica serves it. Ends without an error where the replica stops: opened anew with the last
-	// id it goes on without a gap and without a repetition. RESOURCE_EXHAUSTED where the caller reads too slowly.
+	// id it goes on without a gap and without a repetition. A caller who reads too slowly is cut off
+	// with the reason: over REST the last event is `closed` then.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
 	// Keeps an executor from being granted units, or lets it again. It keeps those that it has. Lasts as long as its
 	// session. NOT_FOUND where no live session is of that executor.
