@@ -59,6 +59,7 @@ type loop struct {
 	writing  []Committable
 	tell     bool     // SourceCommitter.Commit is due
 	polled   bool     // the call in the lane is a Poll
+	filled   bool     // Poll has returned records, and they are being converted; of the lane until the call is over
 	wasIdle  bool     // paused or suspended at the last look
 	acts     bool     // each poll and commit goes into the history
 	names    []string // the source partitions of the last poll, where acts is set
@@ -217,6 +218,7 @@ func (t *task) poll(ctx context.Context) error {
 	if t.txn != nil && t.txn.asked != nil {
 		t.txn.asked.forget()
 	}
+	t.filled = false
 	begin := t.deps.Clock.Boot()
 	t.stats.Enter(taskstats.Poll)
 	t.trace.Begin("poll")
@@ -231,10 +233,13 @@ func (t *task) poll(ctx context.Context) error {
 	if len(t.batch.Records) == 0 {
 		return nil
 	}
+	t.filled = true
 	t.stats.Enter(taskstats.Convert)
 	t.trace.Next("convert")
 	defer t.stats.Leave()
-	return t.stage.Convert(ctx, t.batch, &t.out)
+	// Not by ctx, which a pause ends: the plugin goes on behind these records, and they would never come again. Only a
+	// stop ends it, after which they are read again.
+	return t.stage.Convert(t.stopping, t.batch, &t.out)
 }
 
 // recordPoll writes into the history what was polled.
@@ -261,7 +266,12 @@ func (t *task) returned(err error) error {
 			t.log.Warn("the task's commit failed", logkey.Err, err)
 		}
 		return nil
-	case errors.Is(err, context.Canceled): // interrupted: what it polled comes again
+	case err != nil && t.filled: // not tried again by another Poll, whatever it is: that would go on behind the batch
+		if t.stopping.Err() != nil {
+			return nil
+		}
+		return err
+	case errors.Is(err, context.Canceled): // Poll was interrupted
 		return nil
 	case connectors.IsRetriable(err):
 		t.log.Warn("the task's poll failed and is tried again", logkey.Err, err)

@@ -256,6 +256,7 @@ type fixture struct {
 	clock  later
 	stats  *taskstats.Registry
 	spans  *tracetest.SpanRecorder
+	topics Topics                // with topic.creation.enable
 	task2  connectors.SourceTask // in the place of source
 	kafka  *transactions         // of one that delivers exactly once
 	flush  time.Duration
@@ -312,6 +313,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 			return store, func() {}, nil
 		},
 		TransactionalID: func(connector string, task int) string { return offsets.TransactionalID("g", connector, task) },
+		TopicCreation:   f.topics != nil, Topics: f.topics,
 		ClientID:        func(string, int) string { return "" }, FlushInterval: f.flush, FlushTimeout: time.Second,
 		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock,
 		Traces: tasktrace.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans)).Tracer("t"), time.Hour, f.clock)})
@@ -565,6 +567,68 @@ func TestTask_SuspendedOrPausedItPollsNothing(t *testing.T) {
 			set(f, false)
 			f.await("it goes on", func() bool { return len(f.broker.records()) >= 50 })
 		})
+	}
+}
+
+// awayTopics is a Kafka that answers about topics once it is back.
+type awayTopics struct {
+	asked chan struct{}
+	back  chan struct{}
+}
+
+func (a awayTopics) DescribeTopic(ctx context.Context, _ string) (kafkaio.TopicInfo, error) {
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	select {
+	case <-a.back:
+		return kafkaio.TopicInfo{}, nil
+	case <-ctx.Done():
+		return kafkaio.TopicInfo{}, ctx.Err()
+	}
+}
+
+func (awayTopics) CreateTopic(context.Context, kafkaio.TopicSpec) error { return nil }
+
+// What Poll has returned does not come again from a plugin that goes on: it waits out what becomes of its task meanwhile.
+func TestTask_WhatWasPolledIsNotLostWhereItWaitsForKafkaDuringAPause(t *testing.T) {
+	for name, set := range map[string]func(f *fixture, on bool){
+		"paused":    func(f *fixture, on bool) { f.task.SetPaused(on) },
+		"suspended": func(f *fixture, on bool) { f.task.SetSuspended(on) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			away := awayTopics{make(chan struct{}, 1), make(chan struct{})}
+			f := begin(t, &fixture{source: &counter{limit: 20}, topics: away,
+				extra: map[string]string{"topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1"}})
+			<-away.asked
+			set(f, true)
+			<-time.After(300 * time.Millisecond) // in which the call under way would be ended
+			close(away.back)
+			set(f, false)
+			f.await("every record is there", func() bool { return f.store.committed() == 20 })
+			if got := f.broker.records(); len(got) != 20 {
+				t.Fatalf("%d records of 20: %v", len(got), got)
+			}
+		})
+	}
+}
+
+// noTopics fails as a plugin's Poll may.
+type noTopics struct{ awayTopics }
+
+func (noTopics) DescribeTopic(context.Context, string) (kafkaio.TopicInfo, error) {
+	return kafkaio.TopicInfo{}, connectors.Retriable(errors.New("away"))
+}
+
+func TestTask_WhatWasPolledIsNotLostWhereItsConversionFails(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 20}, topics: noTopics{},
+		extra: map[string]string{"topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1"}})
+	if err := f.stopped(); !errors.Is(err, ErrTopic) {
+		t.Fatal(err)
+	}
+	if n := f.store.committed(); n != 0 {
+		t.Fatalf("%d was committed of what never was written", n)
 	}
 }
 
