@@ -34,7 +34,7 @@ type txnProducer interface {
 	Abort(ctx context.Context) error
 }
 
-// ofOffset is the number of messages that are offsets; those of records have none.
+// ofOffset is the number of messages that are offsets.
 const ofOffset = 1<<64 - 1
 
 // ending is what becomes of a transaction.
@@ -75,6 +75,7 @@ type transaction struct {
 	due      ending
 	aborting bool
 	unacked  int
+	seq      uint64       // of the last message
 	marks    []stage.Mark // of the batch, not handed over yet
 	messages []kafkaio.Message
 	done     int // records of the batch that were
@@ -248,6 +249,8 @@ func (t *task) handOver() error {
 		}
 		if !m.Dropped {
 			bytes += int64(m.Size)
+			x.seq++
+			x.messages[n].Seq = x.seq
 			t.uses(x.messages[n].Topic)
 			n++
 		}
@@ -255,6 +258,7 @@ func (t *task) handOver() error {
 	t.rest = x.messages[:n]
 	x.marks, x.messages, x.done, x.due = x.marks[len(marks):], x.messages[n:], end.after, end.how
 	x.unacked += n
+	t.follow()
 	t.stats.Taken(n, len(marks)-n, bytes, x.unacked, newest(t.rest))
 	if n == 0 {
 		return nil
@@ -374,6 +378,7 @@ func (t *task) refused(got []kafkaio.Report) error {
 		}
 	}
 	x.unacked -= records
+	t.arrived(got)
 	t.stats.Acknowledged(records, min(refused, records), x.unacked)
 	return failed
 }

@@ -211,6 +211,7 @@ func TestExactlyOnce_RecordsAndOffsetsComeTogetherOrNotAtAll(t *testing.T) {
 			t.Fatalf("a transaction has %d records: one for each batch is right", n)
 		}
 	}
+	f.await("a record is traced from its poll to its acknowledgement", func() bool { return len(f.spans.Ended()) > 0 })
 	f.task.Stop(false)
 	if err := f.stopped(); err != nil {
 		t.Error(err)
