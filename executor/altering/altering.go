@@ -59,6 +59,9 @@ const (
 	// attempts bounds how often Kafka is asked while it cannot do it, and again is the pause between.
 	attempts = 20
 	again    = time.Second
+	// leaving bounds how often a group is asked whether its members have left: a task that has stopped has sent its
+	// farewell, which the group's coordinator may read a moment later.
+	leaving = 5
 	// answerTime is what an attempt that is stopped has for telling that it is done.
 	answerTime = 2 * time.Second
 	// maxAnswer bounds what is read, in bytes: it is one message on the way to the caller.
@@ -271,7 +274,7 @@ func (in *instance) alter() (*sluicev1.OffsetsResult, error) {
 			return nil, nil //nolint:nilerr // whoever follows does it again
 		case errors.Is(err, kafkaio.ErrFenced):
 			return nil, err
-		case n < attempts && temporary(err):
+		case n < attempts && temporary(err), n < leaving && errs.ReasonOf(err) == errs.OffsetsGroupActive:
 			in.log.Warn("altering offsets is tried again", logkey.Err, in.set.Error(err))
 			if !in.sleep(again) {
 				return nil, nil

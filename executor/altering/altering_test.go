@@ -72,7 +72,8 @@ func (s *store) Alter(_ context.Context, _ string, e []offsets.Entry) error {
 // groups is one consumer group.
 type groups struct {
 	mu      sync.Mutex
-	members int
+	members int // of whom one leaves each time that somebody asks, where they leave
+	leave   bool
 	exists  bool
 	offsets map[kafkaio.TopicPartition]int64
 	calls   []string
@@ -89,7 +90,13 @@ func (g *groups) note(format string, args ...any) error {
 func (g *groups) PartitionCounts(context.Context, []string) (map[string]int32, error) {
 	return map[string]int32{"t": 2}, nil
 }
-func (g *groups) GroupMembers(context.Context, string) (int, error) { return g.members, nil }
+func (g *groups) GroupMembers(context.Context, string) (int, error) {
+	n := g.members
+	if g.leave && n > 0 {
+		g.members--
+	}
+	return n, nil
+}
 func (g *groups) GroupOffsets(_ context.Context, group string) (map[kafkaio.TopicPartition]int64, error) {
 	return g.offsets, nil
 }
@@ -367,6 +374,14 @@ func TestSink_RefusalsAreKafkaConnectsAndChangeNothing(t *testing.T) {
 		if r.GetReason() != string(errs.OffsetsInvalid) || r.GetMessage() != c.want || len(b.groups.calls) > 0 {
 			t.Errorf("%s %s: %v, want %q", c.partition, c.offset, r, c.want)
 		}
+	}
+}
+
+func TestSink_AMemberThatIsAboutToLeaveIsWaitedFor(t *testing.T) {
+	b := newBench()
+	b.groups.members, b.groups.leave = 1, true
+	if r := b.run(t, "sink", changes(change(`{"kafka_topic":"t","kafka_partition":0}`, `{"kafka_offset":1}`))); r.GetReason() != "" || len(b.groups.calls) == 0 {
+		t.Errorf("%v %q", r, b.groups.calls)
 	}
 }
 

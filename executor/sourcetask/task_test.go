@@ -314,7 +314,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 		},
 		TransactionalID: func(connector string, task int) string { return offsets.TransactionalID("g", connector, task) },
 		TopicCreation:   f.topics != nil, Topics: f.topics,
-		ClientID:        func(string, int) string { return "" }, FlushInterval: f.flush, FlushTimeout: time.Second,
+		ClientID: func(string, int) string { return "" }, FlushInterval: f.flush, FlushTimeout: time.Second,
 		StopTimeout: 300 * time.Millisecond, Stats: f.stats, Clock: f.clock,
 		Traces: tasktrace.New(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(f.spans)).Tracer("t"), time.Hour, f.clock)})
 	spec := supervisor.Spec{Unit: unit.Task("c", 0), Class: class, ConnectorConfig: map[string]string{"connector.class": "C"}}

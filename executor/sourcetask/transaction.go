@@ -75,7 +75,7 @@ type transaction struct {
 	due      ending
 	aborting bool
 	unacked  int
-	seq      uint64 // of the last message
+	seq      uint64       // of the last message
 	marks    []stage.Mark // of the batch, not handed over yet
 	messages []kafkaio.Message
 	done     int // records of the batch that were
