@@ -102,7 +102,8 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
-	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), t.topic)
+	t.op = stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors)
+	t.stage = stage.NewSource(conv, chain, t.op, t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
 }
@@ -160,6 +161,7 @@ type task struct {
 	client kafkaio.Client
 	policy stage.Policy
 	rules  []creation
+	op     *stage.Operator
 	stage  *stage.Source
 	ready  *ready // until Run
 	stats  *taskstats.Task

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strconv"
 	"strings"
@@ -23,8 +24,6 @@ func Refuse(config map[string]string) []Refusal {
 			continue
 		}
 		switch key {
-		case "errors.deadletterqueue.topic.name":
-			add(key, "the dead letter queue is not supported by this version: remove the key, or use errors.log.enable")
 		case "offsets.storage.topic":
 			add(key, "an offsets topic of the connector's own is not supported by this version: remove the key")
 		case "exactly.once.support":
@@ -140,16 +139,16 @@ func ParsePolicy(config map[string]string) (Policy, error) {
 		return p, fmt.Errorf("%w: errors.tolerance is %q: use none or all", ErrConfig, v)
 	}
 	for _, k := range []struct {
-		key string
-		to  *time.Duration
-		min int64
-	}{{"errors.retry.timeout", &p.RetryTimeout, -1}, {"errors.retry.delay.max.ms", &p.RetryDelayMax, 1}} {
+		key   string
+		to    *time.Duration
+		least int64
+	}{{"errors.retry.timeout", &p.RetryTimeout, math.MinInt64}, {"errors.retry.delay.max.ms", &p.RetryDelayMax, 1}} {
 		if v := strings.TrimSpace(config[k.key]); v != "" {
 			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n < k.min {
-				return p, fmt.Errorf("%w: %s is %q: use a number of milliseconds, at least %d", ErrConfig, k.key, v, k.min)
+			if err != nil || n < k.least {
+				return p, fmt.Errorf("%w: %s is %q: use a number of milliseconds, at least %d", ErrConfig, k.key, v, k.least)
 			}
-			*k.to = time.Duration(min(n, int64(1)<<40)) * time.Millisecond
+			*k.to = time.Duration(max(min(n, int64(1)<<40), -1)) * time.Millisecond
 		}
 	}
 	for _, k := range []struct {

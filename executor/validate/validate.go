@@ -356,24 +356,10 @@ func (s *state) ownValues(ctx context.Context, def *configdef.Def) ([]configdef.
 // refuse names what this version does not have. A key that is wrong anyway gets no second error.
 func (s *state) refuse() {
 	for _, r := range stage.Refuse(s.config) {
-		if i, ok := s.byName[r.Key]; ok && len(i.Value.Errors) == 0 && !s.deadLettersWrong(r.Key) {
+		if i, ok := s.byName[r.Key]; ok && len(i.Value.Errors) == 0 {
 			i.Value.Errors = append(i.Value.Errors, configdef.Invalid(r.Key, s.config[r.Key], r.Message).Error())
 		}
 	}
-}
-
-func (s *state) deadLettersWrong(key string) bool {
-	if key != framework.DeadLetters {
-		return false
-	}
-	for _, k := range []string{framework.Topics, framework.TopicsRegex} {
-		for _, e := range s.byName[k].GetValue().GetErrors() {
-			if strings.HasPrefix(e, "The DLQ topic ") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // count is Kafka Connect's: messages of connector keys, and keys with errors of the other sections.

@@ -253,6 +253,7 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 			"exactly.once.support | This worker does not have exactly-once source support enabled."}},
 		{name: "the connector's boundaries", config: source("transaction.boundary", "connector"), want: []string{"transaction.boundary | The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition."}},
 		{name: "sink", config: sink("topics", "t", "file", "f")},
+		{name: "dead letters", config: sink("topics", "a", "errors.deadletterqueue.topic.name", "d", "errors.deadletterqueue.context.headers.enable", "true")},
 		{name: "sink by regex", config: sink("topics.regex", "b.*")},
 		{name: "sink by a regex of Java's alone", config: sink("topics.regex", `b(?!ad)[a-z&&[^c]]*+`)},
 		{name: "a regex that Java refuses", config: sink("topics.regex", "("), want: []string{"topics.regex | Invalid value ( for configuration topics.regex: Invalid regex: Unclosed group near index 1\n("}},
@@ -281,12 +282,12 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 }
 
 func TestWhatThisVersionDoesNotHaveIsRefusedByKey(t *testing.T) {
-	r, err := validate.Validate(t.Context(), registry(t), worker(t, ""), map[string]string{"name": "v", "connector.class": "FileStreamSink", "topics": "a", "errors.deadletterqueue.topic.name": "d"})
+	r, err := validate.Validate(t.Context(), registry(t), worker(t, ""), map[string]string{"name": "v", "connector.class": "FileStreamSource", "topic": "a", "offsets.storage.topic": "o"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := problems(r)
-	if len(got) != 1 || !strings.HasPrefix(got[0], "errors.deadletterqueue.topic.name | ") {
+	if len(got) != 1 || !strings.HasPrefix(got[0], "offsets.storage.topic | ") {
 		t.Errorf("%q", got)
 	}
 }
