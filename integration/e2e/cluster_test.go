@@ -160,7 +160,7 @@ task.shutdown.graceful.timeout.ms=2000
 			c.t.Fatal(err)
 		}
 	}
-	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink())
+	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink(), many())
 	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: quiet().With("x", name)})
 	if err != nil {
 		c.t.Fatal(err)
