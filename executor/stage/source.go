@@ -155,7 +155,7 @@ func (s *Source) record(r *connectors.SourceRecord, topic string, m *kafkaio.Mes
 
 func convert(c converter.Converter, raw bool, out *Outgoing, topic string, schema *data.Schema, v data.Value) ([]byte, error) {
 	// Bytes that nobody looks into are handed on as they are; the producer copies them.
-	if raw && v.Kind() == data.KindBytes && (schema == nil || schema.Type == data.KindBytes) {
+	if raw && v.Kind() == data.KindBytes && (schema == nil || schema.Type == data.KindBytes && schema.Name == "") {
 		return v.Bytes(), nil
 	}
 	at := len(out.buf)
