@@ -80,9 +80,9 @@ generate: $(TOOLS)/buf ## Generate Go and the OpenAPI document from the protos, 
 	$(GO) run ./cmd/internal/process/gen
 
 .PHONY: oracle
-oracle: ## Ask Kafka Connect's own transforms again: connectors/transform/testdata. Needs a JDK of 19 or newer and Maven. SEED=1.
+oracle: ## Ask Kafka Connect's own transforms and converters again: connectors/{transform,converter}/testdata. Needs a JDK of 19 or newer and Maven. SEED=1.
 	cd integration/compat/oracle && mvn -q -B dependency:copy-dependencies -DoutputDirectory=target/libs && \
-	  java -Duser.timezone=UTC -cp 'target/libs/*' Oracle.java ../../../connectors/transform/testdata $(or $(SEED),1)
+	  java -Duser.timezone=UTC -cp 'target/libs/*' Oracle.java ../../../connectors $(or $(SEED),1)
 
 .PHONY: generated
 generated: generate ## Fail where a generated file is stale.

@@ -146,6 +146,9 @@ type SinkTaskContext interface {
 	Retry(after time.Duration)
 	// RequestCommit has offsets committed at the next occasion.
 	RequestCommit()
+	// Reporter takes single records that cannot be put. It is nil, as Kafka Connect's, unless the config has
+	// errors.deadletterqueue.topic.name or errors.log.enable=true: then the task fails on such a record.
+	Reporter() ErrantRecordReporter
 }
 
 // SinkTask writes records to the outer system.

@@ -48,7 +48,7 @@ func errorClass(err error) connectors.ErrorClass {
 	switch {
 	case kafkaio.Unauthorised(err), errors.Is(err, fs.ErrPermission), code == codes.PermissionDenied, code == codes.Unauthenticated:
 		return connectors.AuthorisationError
-	case in(configErrors), as[*plugin.UnknownError](err), as[stage.Refusal](err):
+	case in(configErrors), as[*plugin.UnknownError](err):
 		return connectors.ConfigError
 	case errors.Is(err, stage.ErrTolerance), errors.Is(err, stage.ErrRecord), as[*transform.Error](err):
 		return connectors.DataError

@@ -161,6 +161,8 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 		TopicCreation: w.TopicCreation(), Stats: x.stats, Traces: x.traces, Clock: x.cfg.Clock})
 	sink := sinktask.NewFactory(sinktask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ConsumerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Consumer, c) },
+		ProducerClient: func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Producer, c) },
+		AdminClient:    func(c map[string]string) (kafkaio.Client, error) { return w.Client(config.Admin, c) },
 		ClusterName:    w.GroupID(), ClientID: clientID("connector-consumer-"), ActiveTopic: used,
 		CommitInterval: w.OffsetFlushInterval(), CommitTimeout: w.OffsetFlushTimeout(), StopTimeout: w.TaskShutdownTimeout(),
 		Stats: x.stats, Traces: x.traces, Clock: x.cfg.Clock})

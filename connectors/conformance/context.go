@@ -163,3 +163,6 @@ func (c *SinkContext) Retry(after time.Duration) { c.Backoff = after }
 
 // RequestCommit implements connectors.SinkTaskContext.
 func (c *SinkContext) RequestCommit() { c.Commits++ }
+
+// Reporter implements connectors.SinkTaskContext: there is none.
+func (*SinkContext) Reporter() connectors.ErrantRecordReporter { return nil }

@@ -89,7 +89,9 @@ func (*ByteArray) FromData(dst []byte, _ string, schema *data.Schema, v data.Val
 	case data.KindNull:
 		return dst, true, nil
 	case data.KindBytes:
-		return append(dst, v.Bytes()...), false, nil
+		if schema == nil || schema.Name != data.DecimalName { // that is a BigDecimal in Java
+			return append(dst, v.Bytes()...), false, nil
+		}
 	}
 	return dst, false, fmt.Errorf("%w: ByteArrayConverter is not compatible with objects of type %s", ErrData, v.Kind())
 }
@@ -117,11 +119,11 @@ func (*String) Configure(config map[string]string, _ bool) error {
 }
 
 // FromData implements Converter.
-func (*String) FromData(dst []byte, _ string, _ *data.Schema, v data.Value) ([]byte, bool, error) {
+func (*String) FromData(dst []byte, _ string, s *data.Schema, v data.Value) ([]byte, bool, error) {
 	if v.IsNull() {
 		return dst, true, nil
 	}
-	return AppendText(dst, v), false, nil
+	return AppendTextOf(dst, s, v), false, nil
 }
 
 // ToData implements Converter.

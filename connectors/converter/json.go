@@ -46,6 +46,7 @@ type JSON struct {
 	readLast  *data.Schema
 	readOpen  []byte
 	nodes     []node
+	odd       bool // a null was read that a struct cannot have
 }
 
 // Configure implements Converter.
@@ -165,6 +166,9 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 	case data.KindMap:
 		return j.appendMap(dst, s, v.Map())
 	case data.KindStruct:
+		if own := v.Struct().Schema(); own != s && (s == nil || !data.SameSchema(own, s)) {
+			return dst, fmt.Errorf("%w: Mismatching schema.", ErrData) //nolint:staticcheck // Java's text
+		}
 		return j.appendStruct(dst, v.Struct())
 	default:
 		return dst, fmt.Errorf("%w: Java class class java.util.Date does not have corresponding schema type.", ErrData)
@@ -177,7 +181,7 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 	object := true
 	if s != nil {
 		key, elem = s.Key, s.Elem
-		object = key != nil && key.Type == data.KindString && !key.Optional
+		object = key != nil && key.Type == data.KindString
 	} else {
 		for _, e := range m.Entries() {
 			object = object && e.Key.Kind() == data.KindString
@@ -194,7 +198,16 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 			dst = append(dst, ',')
 		}
 		if object {
-			dst = append(appendJSONString(dst, e.Key.Raw()), ':')
+			name := e.Key.Raw()
+			if e.Key.IsNull() {
+				if key == nil || !key.Optional && key.Default.IsNull() {
+					return dst, fmt.Errorf("%w: Conversion error: null value for field that is required and has no default value", ErrData)
+				}
+				if name = []byte("null"); !key.Default.IsNull() && j.defaults {
+					name = key.Default.Raw()
+				}
+			}
+			dst = append(appendJSONString(dst, name), ':')
 		} else {
 			dst = append(dst, '[')
 			if dst, err = j.appendValue(dst, key, e.Key); err != nil {

@@ -1,8 +1,10 @@
 package converter
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -32,16 +34,28 @@ type parser struct {
 	nodes []node
 }
 
-// parse reads b whole into nodes; node 0 is the root. The nodes point into b.
+// missing is the kind of a document without a value.
+const missing = 'm'
+
+// parse reads the first value of b into nodes; node 0 is the root. The nodes point into b. As Jackson in JsonDeserializer, it
+// takes a byte order mark before it, and leaves what comes after it.
 func parse(b []byte, nodes []node) ([]node, error) {
-	p := parser{b: b, nodes: nodes[:0]}
+	p := parser{b: bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF")), nodes: nodes[:0]}
+	if p.space(); p.i == len(p.b) {
+		return append(p.nodes, node{kind: missing}), nil
+	}
 	if _, err := p.value(0); err != nil {
 		return p.nodes, err
 	}
-	if p.space(); p.i < len(b) {
-		return p.nodes, p.bad("nothing after the value")
+	// A word or a number has to end where it ends.
+	if k := p.nodes[0].kind; k != '{' && k != '[' && k != '"' && p.i < len(p.b) && strings.IndexByte(" \t\r\n", p.b[p.i]) < 0 && (k == '0' || wordGoesOn(p.b[p.i])) {
+		return p.nodes, p.bad("nothing right after the value")
 	}
 	return p.nodes, nil
+}
+
+func wordGoesOn(c byte) bool {
+	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf
 }
 
 func (p *parser) bad(want string) error {
@@ -170,9 +184,8 @@ func (p *parser) number(at int) error {
 	if p.b[p.i] == '-' {
 		p.i++
 	}
-	first := p.i
-	if !p.digits() || p.b[first] == '0' && p.i > first+1 {
-		return p.bad("a number without leading zeros")
+	if !p.digits() { // leading zeros are taken, as JsonDeserializer has it
+		return p.bad("a number")
 	}
 	if p.i < len(p.b) && p.b[p.i] == '.' {
 		p.i++

@@ -10,11 +10,14 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/internal/javadecimal"
 )
 
-// ToData implements Converter. Where Java would read a value of the wrong type as 0 or null, this is an error.
+// ToData implements Converter. Where the JSON has another type than the schema, it is read as Java's Jackson does: as 0,
+// false, null or nothing.
 func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
-	if len(b) == 0 {
+	j.odd = false
+	if b == nil {
 		return nil, data.Null(), nil
 	}
 	if !j.schemas {
@@ -103,13 +106,13 @@ func (j *JSON) envelope(b []byte) (*data.Schema, error) {
 
 var payloadKey = []byte("payload")
 
-func (j *JSON) member(at int, key string) int {
+func (j *JSON) member(at int, key string) (found int) {
 	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
 		if string(j.nodes[c].key) == key {
-			return c
+			found = c // the last one counts
 		}
 	}
-	return 0
+	return found
 }
 
 func (j *JSON) text(at int) []byte {
@@ -124,7 +127,7 @@ func (j *JSON) text(at int) []byte {
 func (j *JSON) plain(at int) (data.Value, error) {
 	n := &j.nodes[at]
 	switch n.kind {
-	case 'n':
+	case 'n', missing:
 		return data.Null(), nil
 	case 't', 'f':
 		return data.Bool(n.kind == 't'), nil
@@ -134,8 +137,7 @@ func (j *JSON) plain(at int) (data.Value, error) {
 		if n.integer {
 			return data.Int64(wrapInt(n.text)), nil
 		}
-		f, _ := strconv.ParseFloat(string(n.text), 64) // out of range is infinite, as in Java
-		return data.Float64(f), nil
+		return data.Float64(j.float(n, 64)), nil
 	case '[':
 		list := []data.Value{}
 		for c := n.first; c != 0; c = j.nodes[c].next {
@@ -158,6 +160,31 @@ func (j *JSON) plain(at int) (data.Value, error) {
 	return data.MapOf(m), nil
 }
 
+// float is what Jackson's doubleValue or floatValue says of a node: out of range is infinite, there is no -0, and
+// what is no number is 0.
+func (*JSON) float(n *node, bits int) float64 {
+	if n.kind != '0' {
+		return 0
+	}
+	f, _ := strconv.ParseFloat(string(n.text), bits) // out of range is infinite
+	if f == 0 {
+		return 0
+	}
+	return f
+}
+
+// integer is what Jackson's longValue says of a node: the lowest bits of the integer part, and 0 of what is no number.
+func (*JSON) integer(n *node) int64 {
+	switch {
+	case n.kind != '0':
+		return 0
+	case n.integer:
+		return wrapInt(n.text)
+	}
+	d, _ := javadecimal.Parse(string(n.text))
+	return d.Long()
+}
+
 // wrapInt reads an integer as Java's longValue does: what does not fit loses its high bits.
 func wrapInt(text []byte) int64 {
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
@@ -168,7 +195,7 @@ func wrapInt(text []byte) int64 {
 	return int64(low.Uint64()) //nolint:gosec // meant to wrap
 }
 
-var nodeNames = map[byte]string{'n': "NULL", 't': "BOOLEAN", 'f': "BOOLEAN", '"': "STRING", '0': "NUMBER", '[': "ARRAY", '{': "OBJECT"}
+var nodeNames = map[byte]string{'n': "NULL", 't': "BOOLEAN", 'f': "BOOLEAN", '"': "STRING", '0': "NUMBER", '[': "ARRAY", '{': "OBJECT", missing: "MISSING"}
 
 // typed reads a value of a schema.
 func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
@@ -179,65 +206,150 @@ func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
 	if n.kind == 'n' {
 		return j.null(s)
 	}
-	wrong := func() (data.Value, error) {
-		return data.Null(), fmt.Errorf("%w: the schema says %s, the JSON has %s", ErrData, s.Type, nodeNames[n.kind])
+	if s.Name != "" {
+		if v, ok, err := j.logical(s, n); ok || err != nil {
+			return v, err
+		}
 	}
 	switch s.Type {
 	case data.KindBool:
-		if n.kind == 't' || n.kind == 'f' {
-			return data.Bool(n.kind == 't'), nil
-		}
-	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
-		if n.kind == '0' && n.integer {
-			return typedInt(s, n.text)
-		}
-	case data.KindFloat32, data.KindFloat64:
-		if n.kind == '0' || n.kind == '"' {
-			return typedFloat(s, n.text, n.kind == '"')
-		}
+		return data.Bool(n.kind == 't'), nil
+	case data.KindInt8:
+		return data.Int8(int8(j.integer(n))), nil //nolint:gosec // as Java
+	case data.KindInt16:
+		return data.Int16(int16(j.integer(n))), nil //nolint:gosec // as Java
+	case data.KindInt32:
+		return data.Int32(int32(j.integer(n))), nil //nolint:gosec // as Java
+	case data.KindInt64:
+		return data.Int64(j.integer(n)), nil
+	case data.KindFloat32:
+		return data.Float32(float32(j.float(n, 32))), nil
+	case data.KindFloat64:
+		return data.Float64(j.float(n, 64)), nil
 	case data.KindString:
-		if n.kind == '"' {
-			return data.StringOfBytes(j.text(at)), nil
+		if n.kind != '"' {
+			return j.nothing(s), nil
 		}
+		return data.StringOfBytes(j.text(at)), nil
 	case data.KindBytes:
-		if n.kind == '0' && s.Name == data.DecimalName {
-			return typedDecimal(s, string(n.text))
+		if n.kind != '"' {
+			return j.nothing(s), nil
 		}
-		if n.kind == '"' {
-			b, err := base64.StdEncoding.AppendDecode([]byte{}, j.text(at))
-			if err != nil {
-				return data.Null(), fmt.Errorf("%w: Invalid bytes field: %w", ErrData, err)
-			}
-			return data.Bytes(b), nil
+		b, err := fromBase64(j.text(at))
+		if err != nil {
+			return data.Null(), fmt.Errorf("%w: Invalid bytes field: %w", ErrData, err)
 		}
+		return data.Bytes(b), nil
 	case data.KindArray:
-		if n.kind == '[' {
-			return j.array(s, at)
-		}
-		return data.Null(), fmt.Errorf("%w: Arrays should be encoded as JSON arrays, but found %s", ErrData, nodeNames[n.kind])
+		return j.array(s, at)
 	case data.KindMap:
 		return j.pairs(s, at)
-	case data.KindStruct:
-		if n.kind != '{' {
-			return data.Null(), fmt.Errorf("%w: Structs should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
-		}
-		st := data.NewStruct(s)
-		for i, f := range s.Fields {
-			var v data.Value
-			var err error
-			if c := j.member(at, f.Name); c != 0 {
-				v, err = j.typed(f.Schema, c)
-			} else {
-				v, err = j.null(f.Schema)
-			}
-			if err != nil {
-				return v, fmt.Errorf("field %s: %w", f.Name, err)
-			}
-			st.Set(i, v)
-		}
-		return data.StructOf(st), nil
 	}
-	return wrong()
+	return j.object(s, at)
+}
+
+// nothing is what is read of a value that has none of the schema's type. In a struct, it has to be optional.
+func (j *JSON) nothing(s *data.Schema) data.Value {
+	j.odd = j.odd || !s.Optional
+	return data.Null()
+}
+
+func (j *JSON) object(s *data.Schema, at int) (data.Value, error) {
+	if n := &j.nodes[at]; n.kind != '{' {
+		return data.Null(), fmt.Errorf("%w: Structs should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
+	}
+	st := data.NewStruct(s)
+	for i, f := range s.Fields {
+		var v data.Value
+		var err error
+		if c := j.member(at, f.Name); c != 0 {
+			v, err = j.typed(f.Schema, c)
+		} else {
+			v, err = j.null(f.Schema)
+		}
+		if err == nil && j.odd {
+			err = fmt.Errorf("%w: Invalid value: null used for required field: \"%s\", schema type: %s", ErrData, f.Name, f.Schema.Type)
+		}
+		if err != nil {
+			return v, fmt.Errorf("field %s: %w", f.Name, err)
+		}
+		st.Set(i, v)
+	}
+	return data.StructOf(st), nil
+}
+
+// logical reads decimals and times, which have to be what they are.
+func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
+	want := data.KindInt32
+	switch s.Name {
+	case data.DecimalName:
+		want = data.KindBytes
+	case data.TimestampName:
+		want = data.KindInt64
+	case data.DateName, data.TimeName:
+	default:
+		return data.Null(), false, nil
+	}
+	bad := func(what string) (data.Value, bool, error) {
+		return data.Null(), false, fmt.Errorf("%w: Invalid type for %s, underlying representation should be %s but was %s", ErrData, s.Name[strings.LastIndexByte(s.Name, '.')+1:], what, nodeNames[n.kind])
+	}
+	if s.Type != want {
+		return data.Null(), false, fmt.Errorf("%w: a schema of the type %s cannot be %s", ErrData, s.Type, s.Name)
+	}
+	switch {
+	case want == data.KindBytes:
+		if n.kind == '0' {
+			v, err := typedDecimal(s, string(n.text))
+			return v, true, err
+		}
+		if n.kind != '"' {
+			return bad("numeric or bytes")
+		}
+		param, _ := s.Param(data.ScaleParameter)
+		text := n.text
+		if n.escaped {
+			text = unescape(text)
+		}
+		b, err := fromBase64(text)
+		if _, serr := strconv.Atoi(param); err != nil || serr != nil || len(b) == 0 {
+			return data.Null(), false, fmt.Errorf("%w: Invalid bytes for Decimal field", ErrData)
+		}
+		return data.Bytes(b), true, nil
+	case n.kind != '0' || !n.integer:
+		return bad("integral")
+	case want == data.KindInt64:
+		return data.Int64(wrapInt(n.text)), true, nil
+	}
+	i, err := strconv.ParseInt(string(n.text), 10, 32)
+	if err != nil {
+		return bad("integer")
+	}
+	if s.Name == data.TimeName && (i < 0 || i > msPerDay) {
+		return data.Null(), false, fmt.Errorf("%w: Time values must use number of milliseconds greater than 0 and less than 86400000", ErrData)
+	}
+	return data.Int32(int32(i)), true, nil
+}
+
+// fromBase64 decodes as Jackson's MIME-NO-LINEFEEDS: blanks may be between groups of four.
+func fromBase64(text []byte) ([]byte, error) {
+	out := make([]byte, 0, len(text)/4*3+3)
+	for i := 0; i < len(text); {
+		if text[i] <= ' ' {
+			i++
+			continue
+		}
+		end := min(i+4, len(text))
+		// Runs without blanks are decoded in one go.
+		for end < len(text) && text[end] > ' ' {
+			end = min(end+4, len(text))
+		}
+		var err error
+		if out, err = base64.StdEncoding.AppendDecode(out, text[i:end]); err != nil {
+			return nil, err
+		}
+		i = end
+	}
+	return out, nil
 }
 
 func (j *JSON) null(s *data.Schema) (data.Value, error) {
@@ -248,36 +360,6 @@ func (j *JSON) null(s *data.Schema) (data.Value, error) {
 		return data.Null(), nil
 	}
 	return data.Null(), fmt.Errorf("%w: Invalid null value for required %s field", ErrData, s.Type)
-}
-
-func typedInt(s *data.Schema, text []byte) (data.Value, error) {
-	bits := map[data.Kind]int{data.KindInt8: 8, data.KindInt16: 16, data.KindInt32: 32, data.KindInt64: 64}[s.Type]
-	n, err := strconv.ParseInt(string(text), 10, bits)
-	if err != nil {
-		return data.Null(), fmt.Errorf("%w: the number %s does not fit %s", ErrData, text, s.Type)
-	}
-	switch bits {
-	case 8:
-		return data.Int8(int8(n)), nil
-	case 16:
-		return data.Int16(int16(n)), nil
-	case 32:
-		return data.Int32(int32(n)), nil
-	}
-	return data.Int64(n), nil
-}
-
-func typedFloat(s *data.Schema, text []byte, quoted bool) (data.Value, error) {
-	t := string(text)
-	if quoted && t != "NaN" && t != "Infinity" && t != "-Infinity" {
-		return data.Null(), fmt.Errorf("%w: the schema says %s, the JSON has STRING", ErrData, s.Type)
-	}
-	if s.Type == data.KindFloat32 {
-		f, _ := strconv.ParseFloat(t, 32)
-		return data.Float32(float32(f)), nil
-	}
-	f, _ := strconv.ParseFloat(t, 64)
-	return data.Float64(f), nil
 }
 
 // typedDecimal reads a number with the schema's scale.
@@ -324,7 +406,7 @@ func (j *JSON) array(s *data.Schema, at int) (data.Value, error) {
 func (j *JSON) pairs(s *data.Schema, at int) (data.Value, error) {
 	m := &data.Map{}
 	n := &j.nodes[at]
-	if s.Key == nil || s.Key.Type == data.KindString && !s.Key.Optional {
+	if s.Key == nil || s.Key.Type == data.KindString {
 		if n.kind != '{' {
 			return data.Null(), fmt.Errorf("%w: Maps with string fields should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
 		}
@@ -437,13 +519,9 @@ func (j *JSON) attributes(s *data.Schema, at int) error {
 			s.Name = string(j.text(c))
 		case key == "doc" && n.kind == '"':
 			s.Doc = string(j.text(c))
-		case key == "version":
-			v, err := strconv.ParseInt(string(n.text), 10, 32)
-			if n.kind != '0' || err != nil {
-				return fmt.Errorf("%w: Invalid schema version: %s", ErrData, n.text)
-			}
-			s.Version = int32(v)
-		case key == "parameters":
+		case key == "version" && n.kind == '0' && n.integer:
+			s.Version = int32(wrapInt(n.text)) //nolint:gosec // as Java
+		case key == "parameters" && n.kind == '{':
 			for p := n.first; p != 0; p = j.nodes[p].next {
 				if j.nodes[p].kind != '"' {
 					return fmt.Errorf("%w: Schema parameters must have string values.", ErrData) //nolint:staticcheck // Java's text
@@ -452,8 +530,11 @@ func (j *JSON) attributes(s *data.Schema, at int) error {
 			}
 		}
 	}
-	if d := j.member(at, "default"); d != 0 && j.nodes[d].kind != 'n' {
+	if d := j.member(at, "default"); d != 0 {
 		v, err := j.typed(s, d)
+		if err == nil && (j.odd || v.IsNull() && !s.Optional) {
+			err = fmt.Errorf("%w: Invalid default value", ErrData)
+		}
 		if err != nil {
 			return fmt.Errorf("default: %w", err)
 		}

@@ -53,7 +53,7 @@ func (p *Primitive) FromData(dst []byte, _ string, schema *data.Schema, v data.V
 		return dst, true, nil
 	case v.Kind() != p.kind && p.kind == data.KindBool:
 		return dst, false, fmt.Errorf("%w: BooleanConverter is not compatible with objects of type %s", ErrData, v.Kind())
-	case v.Kind() != p.kind:
+	case v.Kind() != p.kind || isMoment(schema, v):
 		return dst, false, fmt.Errorf("%w: Failed to serialize to %s (was %s)", ErrData, p.name, v.Kind())
 	}
 	switch p.kind {
@@ -73,6 +73,15 @@ func (p *Primitive) FromData(dst []byte, _ string, schema *data.Schema, v data.V
 	default: // KindFloat64
 		return binary.BigEndian.AppendUint64(dst, math.Float64bits(v.Float())), false, nil
 	}
+}
+
+// isMoment says whether a number is a java.util.Date in Java.
+func isMoment(s *data.Schema, v data.Value) bool {
+	if s == nil || s.Name == "" {
+		return false
+	}
+	_, moment := momentOf(s, v)
+	return moment
 }
 
 // ToData implements Converter.

@@ -1,8 +1,8 @@
 package converter
 
 import (
+	"encoding/base64"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/data"
 )
@@ -18,28 +18,37 @@ type SimpleHeader struct{}
 func (*SimpleHeader) Configure(map[string]string) error { return nil }
 
 // FromData implements HeaderConverter.
-func (*SimpleHeader) FromData(dst []byte, _, _ string, _ *data.Schema, v data.Value) ([]byte, bool, error) {
+func (*SimpleHeader) FromData(dst []byte, _, _ string, s *data.Schema, v data.Value) ([]byte, bool, error) {
 	if v.IsNull() {
 		return dst, true, nil
 	}
-	return appendSimple(dst, v, false), false, nil
+	return appendSimple(dst, s, v, false), false, nil
 }
 
-func appendSimple(dst []byte, v data.Value, embedded bool) []byte {
+func appendSimple(dst []byte, s *data.Schema, v data.Value, embedded bool) []byte {
+	if out, ok := appendLogical(dst, s, v, ""); ok {
+		return out
+	}
 	switch v.Kind() {
+	case data.KindNull:
+		return append(dst, "null"...)
 	case data.KindString:
 		if embedded {
-			s := strings.ReplaceAll(strings.ReplaceAll(v.Str(), `\`, `\\`), `"`, `\"`)
-			return append(append(append(dst, '"'), s...), '"')
+			return appendQuoted(dst, v.Str())
 		}
 		return append(dst, v.Raw()...)
+	case data.KindBytes:
+		if embedded {
+			return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"')
+		}
+		return base64.StdEncoding.AppendEncode(dst, v.Bytes())
 	case data.KindArray:
 		dst = append(dst, '[')
 		for i, e := range v.Array() {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendSimple(dst, e, true)
+			dst = appendSimple(dst, elemOf(s), e, true)
 		}
 		return append(dst, ']')
 	case data.KindMap:
@@ -48,8 +57,8 @@ func appendSimple(dst []byte, v data.Value, embedded bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendSimple(dst, e.Key, true), ':')
-			dst = appendSimple(dst, e.Value, true)
+			dst = append(appendSimple(dst, keyOf(s), e.Key, true), ':')
+			dst = appendSimple(dst, elemOf(s), e.Value, true)
 		}
 		return append(dst, '}')
 	case data.KindStruct:
@@ -58,13 +67,18 @@ func appendSimple(dst []byte, v data.Value, embedded bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(append(dst, f.Name...), ':')
-			dst = appendSimple(dst, v.Struct().At(i), true)
+			dst = append(appendQuoted(dst, f.Name), ':')
+			dst = appendSimple(dst, f.Schema, v.Struct().At(i), true)
 		}
 		return append(dst, '}')
 	default:
-		return AppendText(dst, v)
+		return appendScalar(dst, v)
 	}
+}
+
+func appendQuoted(dst []byte, s string) []byte {
+	s = strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`)
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // ToData implements HeaderConverter. It never fails: what has no other meaning is a string.
@@ -72,10 +86,7 @@ func (*SimpleHeader) ToData(_, _ string, b []byte) (*data.Schema, data.Value, er
 	if b == nil {
 		return nil, data.Null(), nil
 	}
-	if !utf8.Valid(b) {
-		return data.StringSchema, data.String(strings.ToValidUTF8(string(b), "\uFFFD")), nil
-	}
-	s := string(b)
+	s := javaText(b)
 	if s == "" {
 		return data.StringSchema, data.String(""), nil
 	}

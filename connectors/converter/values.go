@@ -293,7 +293,6 @@ func isoFormat(pattern string) *javadate.Format {
 
 // parseTime reads a text that has the length of a date, a time or both.
 func parseTime(s string) (parsed, bool) {
-	const msPerDay = 86_400_000
 	s = strings.ReplaceAll(s, `\:`, ":")
 	switch len(s) {
 	case len("2006-01-02"):
@@ -388,21 +387,28 @@ func (m *merger) merge(s *data.Schema) {
 func (m *merger) align(e parsed) (data.Value, error) {
 	v := e.value
 	if m.common == nil {
-		if e.schema != nil {
-			switch e.schema.Name {
-			case data.DateName:
-				return data.Moment(v.Int() * 86_400_000), nil
-			case data.TimeName, data.TimestampName:
-				return data.Moment(v.Int()), nil
-			}
-		}
-		return v, nil
+		return bare(e.schema, v), nil
 	}
 	if v.IsNull() {
 		return v, errText
 	}
+	if e.schema != nil && e.schema.Name != m.common.Name {
+		if ms, ok := momentOf(e.schema, v); ok {
+			switch m.common.Name {
+			case data.TimestampName:
+				return data.Int64(ms), nil
+			case data.DateName, data.TimeName: // a moment under either's name, which cannot be said here
+				return v, errText
+			case "":
+				return v, errText // a java.util.Date is no number
+			}
+		}
+	}
 	if v.Kind() == m.common.Type {
 		return v, nil
+	}
+	if m.common.Name == data.TimeName && (v.Int() < 0 || v.Int() > msPerDay) {
+		return v, errText
 	}
 	float := v.Float()
 	if v.Kind() < data.KindFloat32 {
@@ -420,4 +426,33 @@ func (m *merger) align(e parsed) (data.Value, error) {
 	default:
 		return data.Float64(float), nil
 	}
+}
+
+// bare is a value that loses its schema: times are moments, at any depth.
+func bare(s *data.Schema, v data.Value) data.Value {
+	if s == nil {
+		return v
+	}
+	if ms, ok := momentOf(s, v); ok {
+		return data.Moment(ms)
+	}
+	switch v.Kind() {
+	case data.KindArray:
+		if s.Elem != nil {
+			out := make([]data.Value, len(v.Array()))
+			for i, e := range v.Array() {
+				out[i] = bare(s.Elem, e)
+			}
+			return data.Array(out)
+		}
+	case data.KindMap:
+		if s.Key != nil || s.Elem != nil {
+			m := &data.Map{}
+			for _, e := range v.Map().Entries() {
+				m.Put(bare(s.Key, e.Key), bare(s.Elem, e.Value))
+			}
+			return data.MapOf(m)
+		}
+	}
+	return v
 }

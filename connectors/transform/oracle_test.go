@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/connectors/internal/oracle"
 	"github.com/sluice-project/sluice/connectors/predicate"
 	"github.com/sluice-project/sluice/connectors/transform"
 )
@@ -52,7 +53,7 @@ func TestOracle_EveryRecordBecomesWhatKafkaConnectMakesOfIt(t *testing.T) {
 		at := fmt.Sprintf("%s:%d %v", v.file, v.line, v.Config)
 		got, err := replay(v, c, arena)
 		arena.Reset()
-		var u unlike
+		var u oracle.Unlike
 		if errors.As(err, &u) {
 			other[string(u)]++
 			continue

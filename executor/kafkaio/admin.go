@@ -136,6 +136,19 @@ func (a *Admin) ClusterID(ctx context.Context) (id string, err error) {
 	return id, err
 }
 
+// HasTopic says whether there is a topic. It needs no right to describe configs.
+func (a *Admin) HasTopic(ctx context.Context, name string) (found bool, err error) {
+	err = a.call(ctx, fmt.Sprintf("looking for topic %q", name), func(ctx context.Context) error {
+		// As below: metadata for this topic alone would create it where brokers are set to do so.
+		md, err := a.p.GetMetadata(nil, true, millis(ctx))
+		if err == nil {
+			_, found = md.Topics[name]
+		}
+		return err
+	})
+	return found, err
+}
+
 // DescribeTopic reads a topic's partitions and configs; ErrUnknownTopic where there is none.
 func (a *Admin) DescribeTopic(ctx context.Context, name string) (info TopicInfo, err error) {
 	err = a.call(ctx, fmt.Sprintf("describing topic %q", name), func(ctx context.Context) error {

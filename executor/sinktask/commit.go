@@ -2,24 +2,27 @@ package sinktask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
-	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/executor/deadletter"
 	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/history"
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
 // commit asks the task what may be committed, and commits it. Failures are logged and tried again at the next
-// interval, as Kafka Connect does; only a hung or panicking plugin is more than that.
+// interval, as Kafka Connect does; only a record that is lost to the dead letter queue fails the task.
 func (t *task) commit() error {
 	t.asked.commit = false
 	t.commitAt = t.deps.Clock.Now().Add(t.deps.CommitInterval)
-	if err := t.commitBefore(0); err != nil && t.stopping.Err() == nil {
+	if err := t.commitBefore(0); errors.Is(err, deadletter.ErrLost) {
+		return err
+	} else if err != nil && t.stopping.Err() == nil {
 		t.log.Warn("offsets were not committed; it is tried again at the next interval", logkey.Err, err)
 	}
 	return nil
@@ -27,11 +30,14 @@ func (t *task) commit() error {
 
 // commitBefore commits; limit bounds the plugin's call, 0 is until the task is stopped.
 func (t *task) commitBefore(limit time.Duration) error {
-	if len(t.offsets) == 0 || maps.Equal(t.offsets, t.committed) {
+	if err := t.reported(limit); err != nil {
+		return err
+	}
+	if len(t.pos.put) == 0 || maps.Equal(t.pos.put, t.pos.committed) {
 		return nil
 	}
-	given := make(map[connectors.TopicPartition]int64, len(t.offsets))
-	for tp, o := range t.offsets {
+	given := make(map[connectors.TopicPartition]int64, len(t.pos.put))
+	for tp, o := range t.pos.put {
 		given[connectors.TopicPartition(tp)] = o
 	}
 	var safe map[connectors.TopicPartition]int64
@@ -53,10 +59,30 @@ func (t *task) commitBefore(limit time.Duration) error {
 	if err != nil {
 		t.stats.Committed(err)
 		// As Kafka Connect: what was not flushed is put again.
-		t.rewindAll()
+		t.pos.back()
+		t.batch.Records, t.kept = t.batch.Records[:0], false
 		return fmt.Errorf("the task's preCommit failed: %w", err)
 	}
+	// What preCommit has reported counts too.
+	if err := t.reported(limit); err != nil {
+		return err
+	}
 	return t.store(given, safe)
+}
+
+// reported waits until the dead letter queue has everything, for CommitTimeout at most. Promise 1: what is on its
+// way there is not committed.
+func (t *task) reported(limit time.Duration) error {
+	if t.dead == nil {
+		return nil
+	}
+	parent := t.cutting
+	if limit == 0 {
+		parent, limit = t.stopping, t.deps.CommitTimeout
+	}
+	ctx, cancel := context.WithTimeout(parent, min(limit, t.deps.CommitTimeout))
+	defer cancel()
+	return t.dead.Wait(ctx)
 }
 
 func (t *task) preCommit(ctx context.Context, offsets map[connectors.TopicPartition]int64) (map[connectors.TopicPartition]int64, error) {
@@ -71,20 +97,10 @@ func (t *task) preCommit(ctx context.Context, offsets map[connectors.TopicPartit
 
 // store commits what the task said, as far as it can be true.
 func (t *task) store(given, safe map[connectors.TopicPartition]int64) error {
-	commit := map[kafkaio.TopicPartition]int64{}
-	for tp, o := range safe {
-		at := kafkaio.TopicPartition(tp)
-		have, ok := given[tp]
-		switch {
-		case !ok || o < 0:
-			t.log.Warn("the task wants to commit a partition that it does not have; ignored", logkey.Topic, tp.Topic, logkey.Partition, tp.Partition)
-		case o > have:
-			t.log.Warn("the task wants to commit records that it was not given; ignored", logkey.Topic, tp.Topic, logkey.Partition, tp.Partition,
-				slog.Int64("asked", o), slog.Int64("given", have))
-		case t.committed[at] != o:
-			commit[at] = o
-		}
-	}
+	commit := t.pos.committable(given, safe, func(tp connectors.TopicPartition, asked, given int64) {
+		t.log.Warn("the task wants to commit what it was not given; ignored", logkey.Topic, tp.Topic, logkey.Partition, tp.Partition,
+			slog.Int64("asked", asked), slog.Int64("given", given))
+	})
 	if len(commit) == 0 || t.consumer == nil {
 		return nil
 	}
@@ -99,20 +115,10 @@ func (t *task) store(given, safe map[connectors.TopicPartition]int64) error {
 	if history.Acts(t.log) {
 		history.Act(t.log, t.deps.Clock, history.Committed, begin, slog.String(logkey.Class, t.spec.Class.String()))
 	}
-	maps.Copy(t.committed, commit)
+	t.pos.done(commit)
 	t.stats.CommittedOffsets(offsetsOf(commit))
 	for tp, o := range commit {
 		t.trace.Committed(tp.Topic, tp.Partition, o)
 	}
 	return nil
-}
-
-// rewindAll goes back to what was committed.
-func (t *task) rewindAll() {
-	for tp := range t.offsets {
-		if o, ok := t.committed[tp]; ok {
-			t.rewind(tp, o)
-		}
-	}
-	t.batch.Records, t.kept = t.batch.Records[:0], false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -25,22 +26,36 @@ const (
 type loop struct {
 	sink     connectors.SinkTask
 	lane     *lane.Lane
-	consumer *kafkaio.Consumer
+	consumer consumer
 	batch    kafkaio.Batch
+	early    kafkaio.Batch // what came while batch was kept
 	out      connectors.SinkBatch
 	asked    requests
-	// offsets are the next ones of what was put, committed those that Kafka has.
-	offsets, committed map[kafkaio.TopicPartition]int64
-	commitAt           time.Time
-	retryAt            time.Time
-	kept               bool // batch was not put yet, and comes again
-	held               bool // all partitions are paused, for a pause or a kept batch
-	stopped            map[kafkaio.TopicPartition]bool
-	joined             bool // the first assignment has come
-	lost               bool
-	failure            error // of the plugin, inside a rebalance
-	closing            bool
-	numbers            numbers
+	pos      positions
+	commitAt time.Time
+	retryAt  time.Time
+	kept     bool // batch was not put yet, and comes again
+	held     bool // all partitions are paused, for a pause or a kept batch
+	stopped  map[kafkaio.TopicPartition]bool
+	joined   bool // the first assignment has come
+	lost     bool
+	failure  error // of the plugin, inside a rebalance
+	closing  bool
+	numbers  numbers
+}
+
+// consumer is what a task needs of a kafkaio.Consumer.
+type consumer interface {
+	Poll(ctx context.Context, wait time.Duration, b *kafkaio.Batch) error
+	Assignment() []kafkaio.TopicPartition
+	End(tp kafkaio.TopicPartition) (int64, bool)
+	Committed(ctx context.Context, tps []kafkaio.TopicPartition) (map[kafkaio.TopicPartition]int64, error)
+	Commit(ctx context.Context, offsets map[kafkaio.TopicPartition]int64) error
+	Seek(tp kafkaio.TopicPartition, offset int64) error
+	Pause(tps []kafkaio.TopicPartition) error
+	Resume(tps []kafkaio.TopicPartition) error
+	Leave(ctx context.Context) error
+	Close() error
 }
 
 // Run implements supervisor.Instance.
@@ -55,10 +70,12 @@ func (t *task) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer t.lane.Close()
-	t.offsets, t.committed = map[kafkaio.TopicPartition]int64{}, map[kafkaio.TopicPartition]int64{}
-	t.stopped = map[kafkaio.TopicPartition]bool{}
+	t.pos, t.stopped = newPositions(), map[kafkaio.TopicPartition]bool{}
 	t.commitAt = t.deps.Clock.Now().Add(t.deps.CommitInterval)
 	err = t.call(t.stats.During(taskstats.Start, func(ctx context.Context) error {
+		if err := t.letters(ctx); err != nil {
+			return err
+		}
 		t.sink = t.plugin.NewSink().NewTask()
 		return t.sink.Start(ctx, &taskContext{t}, t.spec.TaskConfig)
 	}))
@@ -79,12 +96,15 @@ func (t *task) join() (err error) {
 		return err
 	}
 	if t.ready != nil {
+		t.ready.consumer.Listen(listener{t})
 		t.consumer, t.ready = t.ready.consumer, nil
-		t.consumer.Listen(listener{t})
 		return nil
 	}
 	t.member.Rebalance = listener{t}
-	t.consumer, err = kafkaio.NewConsumer(t.member)
+	c, err := kafkaio.NewConsumer(t.member)
+	if err == nil {
+		t.consumer = c
+	}
 	return err
 }
 
@@ -101,34 +121,46 @@ func (t *task) call(f func(ctx context.Context) error) error {
 // work polls and puts until the task is stopped or fails.
 func (t *task) work() error {
 	for t.stopping.Err() == nil {
-		if err := t.hold(); err != nil {
+		if err := t.round(); err != nil {
 			return err
 		}
-		if err := t.poll(); err != nil {
+	}
+	return nil
+}
+
+// round is one turn of the loop.
+func (t *task) round() error {
+	if err := t.hold(); err != nil {
+		return err
+	}
+	if err := t.poll(); err != nil {
+		return err
+	}
+	if t.stopping.Err() != nil {
+		return nil //nolint:nilerr // the plugin is still in its call
+	}
+	if !t.kept || !t.deps.Clock.Now().Before(t.retryAt) {
+		if err := t.put(); err != nil {
 			return err
 		}
-		if t.stopping.Err() != nil {
-			return nil //nolint:nilerr // the plugin is still in its call
+	}
+	if now := t.deps.Clock.Now(); t.asked.commit || !now.Before(t.commitAt) {
+		if err := t.commit(); err != nil {
+			return err
 		}
-		if !t.kept || !t.deps.Clock.Now().Before(t.retryAt) {
-			if err := t.put(); err != nil {
-				return err
-			}
-		}
-		if now := t.deps.Clock.Now(); t.asked.commit || !now.Before(t.commitAt) {
-			if err := t.commit(); err != nil {
-				return err
-			}
-		}
+	}
+	if t.dead != nil {
+		return t.dead.Tick()
 	}
 	return nil
 }
 
 // poll serves the group, and takes records where none are kept.
 func (t *task) poll() error {
-	b := &t.batch
-	if t.kept {
-		b = &kafkaio.Batch{} // everything is paused: what still comes is fetched again, see rewind
+	t.seek()
+	b, early := &t.batch, t.kept
+	if early {
+		b = &t.early // everything is paused: what still comes is fetched again
 	}
 	err := t.consumer.Poll(t.stopping, pollWait, b)
 	switch {
@@ -139,25 +171,33 @@ func (t *task) poll() error {
 	case err != nil:
 		return err
 	}
-	if t.kept {
-		for i := range b.Records {
-			r := &b.Records[i]
-			t.rewind(kafkaio.TopicPartition{Topic: r.Topic, Partition: r.Partition}, r.Offset)
-		}
+	t.pos.came(b.Records)
+	if early { // also where a rebalance has ended that
+		lasts(b.Records, func(first, _ *kafkaio.Record, tp kafkaio.TopicPartition) { t.pos.again(tp, first.Offset) })
+		b.Records = b.Records[:0]
 	}
-	t.apply()
+	if len(t.pos.seeks) > 0 {
+		drop(&t.batch, func(tp kafkaio.TopicPartition) bool { return t.pos.unwanted(tp, t.kept) })
+	}
 	t.observe()
 	return nil
 }
 
-// rewind has records that came while they could not be put come again.
-func (t *task) rewind(tp kafkaio.TopicPartition, offset int64) {
-	for _, s := range t.asked.seeks {
-		if s.tp == tp {
-			return
+// seek does what is due of seeks. What fails is tried again before the next poll.
+func (t *task) seek() {
+	for tp, s := range t.pos.seeks {
+		if t.kept && s.move {
+			drop(&t.batch, func(of kafkaio.TopicPartition) bool { return of == tp })
+			t.numbers.without([]kafkaio.TopicPartition{tp})
+		}
+		if !slices.Contains(t.consumer.Assignment(), tp) {
+			t.pos.gone([]kafkaio.TopicPartition{tp})
+		} else if err := t.consumer.Seek(tp, s.offset); err == nil {
+			delete(t.pos.seeks, tp)
+		} else {
+			t.log.Info("a partition cannot be moved yet", logkey.Topic, tp.Topic, logkey.Partition, tp.Partition, logkey.Err, err)
 		}
 	}
-	t.asked.seeks = append(t.asked.seeks, seek{tp, offset})
 }
 
 // put converts and puts the batch. A hung Put keeps the loop from polling, which costs the membership.
@@ -169,13 +209,16 @@ func (t *task) put() error {
 		if !t.kept { // one that comes again is followed from its first try
 			t.trace.Begin("convert")
 		}
-		if err := t.stage.Convert(ctx, &t.batch, &t.out); err != nil {
+		if err := t.stage.Convert(ctx, &t.batch, t.kept, &t.out); err != nil {
 			return err
 		}
 		t.uses()
 		t.stats.Enter(taskstats.PutCall)
 		t.trace.Next("put")
 		err := t.sink.Put(ctx, &t.out)
+		if over := t.stage.Reporter().End(); err == nil {
+			err = over
+		}
 		t.putReturned(err)
 		return err
 	})
@@ -194,12 +237,7 @@ func (t *task) put() error {
 		return fmt.Errorf("the task failed in put: %w", err)
 	}
 	t.kept = false
-	for i := range t.batch.Records {
-		r := &t.batch.Records[i]
-		if i+1 == len(t.batch.Records) || t.batch.Records[i+1].Partition != r.Partition || t.batch.Records[i+1].Topic != r.Topic {
-			t.offsets[kafkaio.TopicPartition{Topic: r.Topic, Partition: r.Partition}] = r.Offset + 1
-		}
-	}
+	t.pos.delivered(t.batch.Records)
 	t.batch.Records = t.batch.Records[:0]
 	return nil
 }
@@ -242,18 +280,11 @@ func (t *task) apply() {
 	if t.consumer == nil {
 		return
 	}
-	seeks := t.asked.seeks
-	t.asked.seeks = nil
-	for _, s := range seeks {
-		if err := t.consumer.Seek(s.tp, s.offset); err != nil {
-			if kafkaio.Retriable(err) || !t.kept {
-				t.asked.seeks = append(t.asked.seeks, s) // the partition is not being fetched yet
-			}
-			continue
-		}
-		t.offsets[s.tp] = s.offset
-		t.stats.Rewound(partitionOf(s.tp), s.offset)
+	for tp, offset := range t.asked.seeks {
+		t.pos.move(tp, offset)
+		t.stats.Rewound(partitionOf(tp), offset)
 	}
+	t.asked.seeks = nil
 	for _, p := range t.asked.pauses {
 		if t.stopped[p.tp] = p.pause; !p.pause {
 			delete(t.stopped, p.tp)
@@ -328,6 +359,9 @@ func (t *task) last(what string, limit time.Duration, f func(ctx context.Context
 
 // shut ends the consumer.
 func (t *task) shut(limit time.Duration) {
+	if t.dead != nil {
+		t.dead.Close()
+	}
 	if t.consumer == nil {
 		return
 	}

@@ -72,10 +72,15 @@ func (t *task) assigned(tps []kafkaio.TopicPartition, committed map[kafkaio.Topi
 
 // forget drops the numbers of partitions that went.
 func (t *task) forget(tps []kafkaio.TopicPartition) {
-	gone := partitionsOf(tps)
-	t.stats.Forget(gone)
+	t.stats.Forget(partitionsOf(tps))
 	t.trace.Drop()
-	t.numbers.next = slices.DeleteFunc(t.numbers.next, func(o taskstats.Offset) bool { return slices.Contains(gone, o.Partition) })
+	t.numbers.without(tps)
+}
+
+// without takes partitions out of what a Put of the batch will count.
+func (n *numbers) without(tps []kafkaio.TopicPartition) {
+	gone := partitionsOf(tps)
+	n.next = slices.DeleteFunc(n.next, func(o taskstats.Offset) bool { return slices.Contains(gone, o.Partition) })
 }
 
 func partitionOf(tp kafkaio.TopicPartition) taskstats.Partition {

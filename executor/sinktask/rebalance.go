@@ -2,12 +2,15 @@ package sinktask
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/deadletter"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/logkey"
@@ -30,9 +33,8 @@ func (l listener) Assigned(tps []kafkaio.TopicPartition) {
 	if err != nil {
 		t.log.Info("committed offsets are not known yet", logkey.Err, err)
 	}
-	for tp, o := range committed {
-		t.committed[tp] = o
-	}
+	t.pos.gone(tps) // where an assignment comes anew
+	maps.Copy(t.pos.committed, committed)
 	t.assigned(tps, committed)
 	t.held = false // what was paused was so in the old assignment
 	if p, ok := t.sink.(connectors.PartitionListener); ok && len(tps) > 0 {
@@ -52,7 +54,9 @@ func (l listener) Revoked(tps []kafkaio.TopicPartition) {
 	if t.kept {
 		t.keepOnly(tps)
 	}
-	if err := t.commitBefore(0); err != nil {
+	if err := t.commitBefore(0); errors.Is(err, deadletter.ErrLost) {
+		t.failure = err
+	} else if err != nil {
 		t.log.Warn("offsets were not committed before partitions went", logkey.Err, err)
 	}
 	t.gone(tps)
@@ -75,19 +79,15 @@ func (t *task) gone(tps []kafkaio.TopicPartition) {
 	}
 	t.keepOnly(tps)
 	t.forget(tps)
+	t.pos.gone(tps)
 	for _, tp := range tps {
-		delete(t.offsets, tp)
-		delete(t.committed, tp)
 		delete(t.stopped, tp)
 	}
-	t.asked.seeks = slices.DeleteFunc(t.asked.seeks, func(s seek) bool { return slices.Contains(tps, s.tp) })
 }
 
 // keepOnly drops the records of partitions that went from a batch that is kept.
 func (t *task) keepOnly(gone []kafkaio.TopicPartition) {
-	t.batch.Records = slices.DeleteFunc(t.batch.Records, func(r kafkaio.Record) bool {
-		return slices.Contains(gone, kafkaio.TopicPartition{Topic: r.Topic, Partition: r.Partition})
-	})
+	drop(&t.batch, func(tp kafkaio.TopicPartition) bool { return slices.Contains(gone, tp) })
 }
 
 func (t *task) closePartitions(ctx context.Context, tps []kafkaio.TopicPartition) error {
@@ -107,15 +107,10 @@ func sdk(tps []kafkaio.TopicPartition) []connectors.TopicPartition {
 
 // requests are what the plugin asked for during a call; the loop does it after the call.
 type requests struct {
-	seeks  []seek
+	seeks  map[kafkaio.TopicPartition]int64
 	pauses []pause
 	retry  time.Duration
 	commit bool
-}
-
-type seek struct {
-	tp     kafkaio.TopicPartition
-	offset int64
 }
 
 type pause struct {
@@ -136,9 +131,10 @@ func (c *taskContext) Assignment() []connectors.TopicPartition {
 }
 
 func (c *taskContext) Seek(tp connectors.TopicPartition, offset int64) {
-	at := kafkaio.TopicPartition(tp)
-	c.t.asked.seeks = slices.DeleteFunc(c.t.asked.seeks, func(s seek) bool { return s.tp == at })
-	c.t.asked.seeks = append(c.t.asked.seeks, seek{at, offset})
+	if c.t.asked.seeks == nil {
+		c.t.asked.seeks = map[kafkaio.TopicPartition]int64{}
+	}
+	c.t.asked.seeks[kafkaio.TopicPartition(tp)] = offset
 }
 
 func (c *taskContext) Pause(tps ...connectors.TopicPartition) {
@@ -156,3 +152,10 @@ func (c *taskContext) Resume(tps ...connectors.TopicPartition) {
 func (c *taskContext) Retry(after time.Duration) { c.t.asked.retry = after }
 
 func (c *taskContext) RequestCommit() { c.t.asked.commit = true }
+
+func (c *taskContext) Reporter() connectors.ErrantRecordReporter {
+	if r := c.t.stage.Reporter(); r != nil {
+		return r
+	}
+	return nil
+}

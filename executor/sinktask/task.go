@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/executor/deadletter"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/supervisor"
@@ -29,6 +30,8 @@ type Deps struct {
 	WorkerProps map[string]string
 	// ConsumerClient is the consumer's configuration for a connector.
 	ConsumerClient func(connectorConfig map[string]string) (kafkaio.Client, error)
+	// ProducerClient and AdminClient are those of the dead letter queue.
+	ProducerClient, AdminClient func(connectorConfig map[string]string) (kafkaio.Client, error)
 	// ClusterName begins the group.instance.id: <cluster>-<connector>-<task>.
 	ClusterName string
 	ClientID    func(connector string, task int) string
@@ -61,9 +64,6 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if p.NewSink == nil {
 		return nil, fmt.Errorf("%w: connector.class: %s is no sink", ErrConfig, p.Class)
 	}
-	if refused := stage.Refuse(conf); len(refused) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, refused[0])
-	}
 	conv, err := stage.NewConverters(f.deps.Converters, f.deps.WorkerProps, conf)
 	if err != nil {
 		return nil, err
@@ -86,7 +86,13 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Sink: true}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
 	t.trace = f.deps.Traces.Task(spec.Unit.Name, spec.Unit.Task)
-	t.stage = stage.NewSink(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), nil)
+	op := stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors)
+	if t.dead, err = f.deadLetters(spec, &t.stats.Errors, log); err != nil {
+		return nil, err
+	} else if t.dead != nil {
+		op.WithDeadLetters(t.dead)
+	}
+	t.stage = stage.NewSink(conv, chain, op, nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	return t, nil
@@ -193,7 +199,8 @@ type task struct {
 	plugin connectors.Plugin
 	member kafkaio.ConsumerConfig
 	stage  *stage.Sink
-	ready  *ready // before the task joined
+	dead   *deadletter.Queue // nil for none
+	ready  *ready            // before the task joined
 	stats  *taskstats.Task
 	trace  *tasktrace.Task // nil where records are not traced
 
@@ -237,6 +244,9 @@ func (t *task) SetSuspended(bool) {}
 // Cut implements supervisor.Instance.
 func (t *task) Cut() {
 	t.cut()
+	if t.dead != nil {
+		t.dead.Cut()
+	}
 	t.stop(ErrCut)
 }
 

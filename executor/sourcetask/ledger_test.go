@@ -195,3 +195,91 @@ func BenchmarkLedger(b *testing.B) {
 		buf = l.Collect(buf[:0])
 	}
 }
+
+// TestLedger_ExactlyTheDeliveredPrefixOfEachPartitionIsCommittable says both: no committable offset passes a record that
+// was not delivered, and every delivered prefix becomes committable; whatever fails, is filtered, or is tried again.
+func TestLedger_ExactlyTheDeliveredPrefixOfEachPartitionIsCommittable(t *testing.T) {
+	type record struct {
+		offset    int64
+		seq       uint64
+		delivered bool
+		stuck     bool // fails, and is never acknowledged
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		l := &Ledger{}
+		parts := make([][]*record, rapid.IntRange(1, 6).Draw(r, "partitions"))
+		committed := make([]int64, len(parts))
+		var flying []*record
+		next := int64(0)
+		take := func(fails bool) {
+			got := l.Collect(nil)
+			for _, c := range got {
+				want := int64(0)
+				for _, rec := range parts[c.Partition] {
+					if !rec.delivered {
+						break
+					}
+					want = rec.offset
+				}
+				if o := c.Offset.Value.Int(); o != want || o < committed[c.Partition] {
+					r.Fatalf("partition %d: %d is committable, want %d; committed %d", c.Partition, o, want, committed[c.Partition])
+				}
+			}
+			if fails { // the write of offsets
+				l.Restore(got)
+				return
+			}
+			for _, c := range got {
+				committed[c.Partition] = c.Offset.Value.Int()
+			}
+		}
+		acknowledge := func(i int) {
+			rec := flying[i]
+			flying = append(flying[:i], flying[i+1:]...)
+			rec.delivered = true
+			if err := l.Ack(rec.seq); err != nil {
+				r.Fatal(err)
+			}
+		}
+		r.Repeat(map[string]func(*rapid.T){
+			"poll": func(r *rapid.T) {
+				for range rapid.IntRange(1, 20).Draw(r, "records") {
+					next++
+					if rapid.IntRange(0, 4).Draw(r, "filtered") == 0 {
+						continue // has no mark: its offset goes along with a later one
+					}
+					p := rapid.IntRange(0, len(parts)-1).Draw(r, "partition")
+					rec := &record{offset: next, seq: l.Add(connectors.PartitionRef(p), at(next), 1), stuck: rapid.IntRange(0, 30).Draw(r, "stuck") == 0}
+					parts[p] = append(parts[p], rec)
+					if !rec.stuck {
+						flying = append(flying, rec)
+					}
+				}
+			},
+			"acknowledge": func(r *rapid.T) {
+				for range rapid.IntRange(1, 20).Draw(r, "n") {
+					if len(flying) > 0 {
+						acknowledge(rapid.IntRange(0, len(flying)-1).Draw(r, "which"))
+					}
+				}
+			},
+			"commit": func(r *rapid.T) { take(rapid.IntRange(0, 2).Draw(r, "fails") == 0) },
+		})
+		for len(flying) > 0 {
+			acknowledge(0)
+		}
+		take(false)
+		for p, list := range parts {
+			want := int64(0)
+			for _, rec := range list {
+				if rec.stuck {
+					break
+				}
+				want = rec.offset
+			}
+			if committed[p] != want {
+				r.Fatalf("partition %d: %d is committed, and %d is delivered", p, committed[p], want)
+			}
+		}
+	})
+}

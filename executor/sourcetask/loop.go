@@ -286,8 +286,8 @@ func (t *task) returned(err error) error {
 	return t.take()
 }
 
-// take puts the converted batch into the ledger and begins to hand it over. What was filtered or skipped is
-// delivered: promise 1 holds, since its offset still waits for every earlier record of its partition.
+// take puts the converted batch into the ledger and begins to hand it over. What was filtered or skipped is not in it: a
+// later record of its partition takes its offset along, as in Kafka Connect.
 func (t *task) take() error {
 	clear(t.used)
 	for ref := len(t.parts); ref == 0 || t.batch.PartitionMap(connectors.PartitionRef(ref)) != nil; ref++ { //nolint:gosec // a batch has few
@@ -299,14 +299,10 @@ func (t *task) take() error {
 	n, last, bytes := 0, "", int64(0)
 	for i := range t.out.Marks {
 		m := &t.out.Marks[i]
-		seq := t.ledger.Add(m.Partition, m.Offset, m.Size)
 		if m.Dropped {
-			if err := t.ledger.Ack(seq); err != nil {
-				return err
-			}
 			continue
 		}
-		t.out.Messages[n].Seq = seq
+		t.out.Messages[n].Seq = t.ledger.Add(m.Partition, m.Offset, m.Size)
 		bytes += int64(m.Size)
 		if topic := t.out.Messages[n].Topic; topic != last {
 			last = topic
@@ -432,14 +428,15 @@ func (t *task) carry(ctx context.Context, p Producer, to, spare chan []kafkaio.R
 	}
 }
 
-// acknowledge takes reports into the ledger and gives their buffer back.
+// acknowledge takes reports into the ledger and gives their buffer back. What Kafka refused and errors.tolerance=all
+// allows counts as delivered.
 func (t *task) acknowledge(got []kafkaio.Report) error {
 	if t.txn != nil {
 		err := t.refused(got)
 		t.spare <- got
 		return err
 	}
-	var failed error
+	var failed, skipped error
 	refused := 0
 	for i := range got {
 		r := &got[i]
@@ -449,7 +446,11 @@ func (t *task) acknowledge(got []kafkaio.Report) error {
 				failed = fmt.Errorf("%w: %w", ErrProduce, r.Err)
 				continue // not acknowledged: its offset is never committed
 			}
-			t.log.Warn("a record was not delivered and is skipped (errors.tolerance=all)", logkey.Err, r.Err)
+			skipped = r.Err
+			if _, err := t.op.Report(t.stopping, stage.KafkaProduce, workerSourceTask, stage.Place{Offset: -1}, r.Err); err != nil {
+				failed = err
+				continue
+			}
 		}
 		if err := t.ledger.Ack(r.Seq); err != nil {
 			return err
@@ -457,9 +458,15 @@ func (t *task) acknowledge(got []kafkaio.Report) error {
 	}
 	t.arrived(got)
 	t.stats.Acknowledged(len(got), refused, t.ledger.Unacked())
+	if skipped != nil {
+		t.log.Warn("records were not delivered and are skipped (errors.tolerance=all)", slog.Int("records", refused), logkey.Err, skipped)
+	}
 	t.spare <- got
 	return failed
 }
+
+// workerSourceTask is the class that Kafka Connect names for failures of the producer.
+const workerSourceTask = "org.apache.kafka.connect.runtime.WorkerSourceTask"
 
 // flush begins to write the offsets that can be committed.
 func (t *task) flush(now time.Time) {

@@ -79,9 +79,6 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if p.NewSource == nil {
 		return nil, fmt.Errorf("%w: connector.class: %s is no source", ErrConfig, p.Class)
 	}
-	if refused := stage.Refuse(spec.ConnectorConfig); len(refused) > 0 {
-		return nil, fmt.Errorf("%w: %w", ErrConfig, refused[0])
-	}
 	conv, err := stage.NewConverters(f.deps.Converters, f.deps.WorkerProps, spec.ConnectorConfig)
 	if err != nil {
 		return nil, err
@@ -117,7 +114,8 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
 	t.trace = f.deps.Traces.Task(spec.Unit.Name, spec.Unit.Task)
-	t.stage = stage.NewSource(conv, chain, stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors), t.topic)
+	t.op = stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors)
+	t.stage = stage.NewSource(conv, chain, t.op, t.topic)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	return t, nil
 }
@@ -226,6 +224,7 @@ type task struct {
 	client kafkaio.Client
 	policy stage.Policy
 	rules  []creation
+	op     *stage.Operator
 	stage  *stage.Source
 	ready  *ready // until Run
 	stats  *taskstats.Task

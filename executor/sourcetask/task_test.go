@@ -442,36 +442,57 @@ func TestTask_AnIdleProducerIsClosedAndTheTaskRunsOnAndOpensAnother(t *testing.T
 
 const transforms = "org.apache.kafka.connect.transforms."
 
-func TestTask_WhatATransformFiltersIsDeliveredAndItsOffsetCommitted(t *testing.T) {
-	f := begin(t, &fixture{source: &counter{limit: 300}, extra: map[string]string{"transforms": "f", "transforms.f.type": transforms + "Filter"}})
-	f.await("the offset", func() bool { return f.store.committed() == 300 })
-	if got := f.broker.records(); len(got) != 0 {
-		t.Errorf("%d records came", len(got))
-	}
-	f.task.Stop(false)
-	if err := f.stopped(); err != nil {
-		t.Error(err)
+// through is a counter, and what is closed once everything that it has was polled and taken.
+func through(limit int64) (*counter, chan struct{}) {
+	done := make(chan struct{})
+	return &counter{limit: limit, poll: func(_ context.Context, n int64) error {
+		if n == limit {
+			close(done)
+		}
+		return nil
+	}}, done
+}
+
+func TestTask_WhatIsFilteredOrSkippedAdvancesNoOffsetByItself(t *testing.T) {
+	for name, extra := range map[string]map[string]string{
+		"filtered": {"transforms": "f", "transforms.f.type": transforms + "Filter"},
+		"skipped":  {"errors.tolerance": "all", "transforms": "e", "transforms.e.type": transforms + "ExtractField$Value", "transforms.e.field": "x"},
+	} {
+		source, done := through(300)
+		f := begin(t, &fixture{source: source, extra: extra})
+		<-done
+		f.task.Stop(false)
+		if err := f.stopped(); err != nil {
+			t.Error(err)
+		}
+		if got := f.broker.records(); len(got) != 0 || f.store.committed() != 0 {
+			t.Errorf("%s: %d records came, %d is committed", name, len(got), f.store.committed())
+		}
 	}
 }
 
-func TestTask_WhatIsSkippedByToleranceIsDeliveredToo(t *testing.T) {
-	f := begin(t, &fixture{source: &counter{limit: 300}, extra: map[string]string{"errors.tolerance": "all", "transforms": "e", "transforms.e.type": transforms + "ExtractField$Value", "transforms.e.field": "x"}})
-	f.await("the offset", func() bool { return f.store.committed() == 300 })
-	if got := f.broker.records(); len(got) != 0 {
-		t.Errorf("%d records came", len(got))
+func TestTask_AnOffsetPassesWhatWasFilteredBeforeItAndNotWhatComesAfter(t *testing.T) {
+	for negate, want := range map[string]int64{"true": 100, "false": 50} {
+		source, done := through(100)
+		f := begin(t, &fixture{source: source, extra: map[string]string{"predicates": "p", "predicates.p.type": "late",
+			"transforms": "f", "transforms.f.type": transforms + "Filter", "transforms.f.predicate": "p", "transforms.f.negate": negate}})
+		<-done
+		f.task.Stop(false)
+		if err := f.stopped(); err != nil {
+			t.Error(err)
+		}
+		if got := len(f.broker.records()); got != 50 || f.store.committed() != want {
+			t.Errorf("negate=%s: %d records came, %d is committed, want %d", negate, got, f.store.committed(), want)
+		}
 	}
 }
 
-func TestTask_AFilteredRecordsOffsetWaitsForTheOnesBeforeIt(t *testing.T) {
-	f := begin(t, &fixture{source: &counter{limit: 100}, broker: &broker{hold: true}, extra: map[string]string{"predicates": "p", "predicates.p.type": "late",
-		"transforms": "f", "transforms.f.type": transforms + "Filter", "transforms.f.predicate": "p"}})
-	f.await("the records that pass", func() bool { return len(f.broker.records()) == 50 })
-	f.task.Stop(false)
-	if err := f.stopped(); !errors.Is(err, ErrUnflushed) {
-		t.Errorf("the stop says %v", err)
-	}
-	if n := f.store.committed(); n != 0 {
-		t.Errorf("%d was committed", n)
+func TestTask_WhatKafkaRefusesIsSkippedWhereTolerated(t *testing.T) {
+	f := begin(t, &fixture{source: &counter{limit: 100}, broker: &broker{fail: errors.New("no")}, extra: map[string]string{"errors.tolerance": "all"}})
+	f.await("the offset", func() bool { return f.store.committed() == 100 })
+	f = begin(t, &fixture{source: &counter{limit: 100}, broker: &broker{fail: errors.New("no")}})
+	if err := f.stopped(); !errors.Is(err, ErrProduce) || f.store.committed() != 0 {
+		t.Errorf("%v, %d is committed", err, f.store.committed())
 	}
 }
 

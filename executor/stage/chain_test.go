@@ -204,7 +204,7 @@ func TestSink_ConvertsThenTransforms(t *testing.T) {
 		"transforms.in.type", "InsertField$Value", "transforms.in.offset.field", "at", "transforms.day.type", "TimestampRouter")
 	var out connectors.SinkBatch
 	for range 2 {
-		if err := s.Convert(t.Context(), consumed(`{"a":1}`, `null`, `{"a":2}`), &out); err != nil {
+		if err := s.Convert(t.Context(), consumed(`{"a":1}`, `null`, `{"a":2}`), false, &out); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -220,11 +220,11 @@ func TestSink_ConvertsThenTransforms(t *testing.T) {
 func TestSink_AFailureNamesItsRecord(t *testing.T) {
 	config := []string{"transforms", "e", "transforms.e.type", "ExtractField$Value", "transforms.e.field", "a"}
 	var out connectors.SinkBatch
-	err := sinkOf(t, Policy{}, config...).Convert(t.Context(), consumed("x"), &out)
+	err := sinkOf(t, Policy{}, config...).Convert(t.Context(), consumed("x"), false, &out)
 	if !errors.Is(err, ErrTolerance) || !strings.Contains(err.Error(), `record of topic "t", partition 1, offset 10`) {
 		t.Errorf("%v", err)
 	}
-	if err := sinkOf(t, Policy{Tolerate: true}, config...).Convert(t.Context(), consumed("x", "y"), &out); err != nil || len(out.Records) != 0 {
+	if err := sinkOf(t, Policy{Tolerate: true}, config...).Convert(t.Context(), consumed("x", "y"), false, &out); err != nil || len(out.Records) != 0 {
 		t.Errorf("%v %v", err, out.Records)
 	}
 }
@@ -299,6 +299,23 @@ func BenchmarkChain_SixTransforms(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := s.Convert(context.Background(), in, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/record")
+}
+
+// BenchmarkSink_GoodPath is a batch that nothing fails in.
+func BenchmarkSink_GoodPath(b *testing.B) {
+	s := sinkOf(b, Policy{Tolerate: true, Log: true})
+	in := consumed()
+	for i := range 1000 {
+		in.Records = append(in.Records, kafkaio.Record{Topic: "t", Partition: 1, Offset: int64(i), Key: []byte("k"), Value: []byte("a value of some length, as they are")})
+	}
+	var out connectors.SinkBatch
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := s.Convert(context.Background(), in, false, &out); err != nil {
 			b.Fatal(err)
 		}
 	}

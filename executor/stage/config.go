@@ -2,7 +2,7 @@ package stage
 
 import (
 	"fmt"
-	"sort"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -11,25 +11,6 @@ import (
 	"github.com/sluice-project/sluice/connectors/predicate"
 	"github.com/sluice-project/sluice/connectors/transform"
 )
-
-// Refuse names what a connector config asks for and this version does not have, sorted by key. Validation
-// reports each; a task with one of them does not start.
-func Refuse(config map[string]string) []Refusal {
-	var out []Refusal
-	add := func(key, message string) { out = append(out, Refusal{key, message}) }
-	for key, value := range config {
-		value = strings.TrimSpace(value)
-		if value == "" {
-			continue
-		}
-		switch key {
-		case "errors.deadletterqueue.topic.name":
-			add(key, "the dead letter queue is not supported by this version: remove the key, or use errors.log.enable")
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Key < out[j].Key })
-	return out
-}
 
 // Registry finds converters, transforms and predicates by class or alias; executor/plugin has the one that
 // there is.
@@ -134,16 +115,16 @@ func ParsePolicy(config map[string]string) (Policy, error) {
 		return p, fmt.Errorf("%w: errors.tolerance is %q: use none or all", ErrConfig, v)
 	}
 	for _, k := range []struct {
-		key string
-		to  *time.Duration
-		min int64
-	}{{"errors.retry.timeout", &p.RetryTimeout, -1}, {"errors.retry.delay.max.ms", &p.RetryDelayMax, 1}} {
+		key   string
+		to    *time.Duration
+		least int64
+	}{{"errors.retry.timeout", &p.RetryTimeout, math.MinInt64}, {"errors.retry.delay.max.ms", &p.RetryDelayMax, 1}} {
 		if v := strings.TrimSpace(config[k.key]); v != "" {
 			n, err := strconv.ParseInt(v, 10, 64)
-			if err != nil || n < k.min {
-				return p, fmt.Errorf("%w: %s is %q: use a number of milliseconds, at least %d", ErrConfig, k.key, v, k.min)
+			if err != nil || n < k.least {
+				return p, fmt.Errorf("%w: %s is %q: use a number of milliseconds, at least %d", ErrConfig, k.key, v, k.least)
 			}
-			*k.to = time.Duration(min(n, int64(1)<<40)) * time.Millisecond
+			*k.to = time.Duration(max(min(n, int64(1)<<40), -1)) * time.Millisecond
 		}
 	}
 	for _, k := range []struct {

@@ -10,13 +10,10 @@
 // A stage belongs to one task, which calls it from its plugin's goroutine: converters are plugins too, and
 // one that panics or hangs fails its own task. Nothing here is safe for concurrent use.
 //
-// Promise 1: a record is skipped only where errors.tolerance=all says so. Kafka Connect skips one whose
-// retries are exhausted even under none; here the task fails.
+// Promise 1: a record is skipped only where errors.tolerance=all says so. What is skipped or fails a sink is written to its
+// dead letter queue (executor/deadletter), where there is one, with tolerance or without.
 //
-// A record of a source that a transform filters, or whose failure is tolerated, counts as delivered: it leaves a
-// mark, so that its offset can be committed. (Kafka Connect commits it only with a later record of its partition,
-// so that a source whose records are all filtered begins anew at each restart.)
-//
-// The dead letter queue is not built yet: Refuse names every config key that asks for what is not there, so that
-// none is ignored in silence.
+// A record of a source that a transform filters, or whose failure is tolerated, leaves a mark without a message: its
+// offset is committed with a later record of its partition, as Kafka Connect does. That of a sink is passed by its
+// group's offset.
 package stage

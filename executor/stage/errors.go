@@ -1,9 +1,6 @@
 package stage
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 var (
 	// ErrTolerance is wrapped where a record failed and its config does not tolerate it: the task fails.
@@ -13,8 +10,3 @@ var (
 	// ErrRecord is wrapped where a source task made a record that Kafka cannot take. The task fails.
 	ErrRecord = errors.New("stage: invalid record")
 )
-
-// Refusal is a config key that asks for something that does not exist here.
-type Refusal struct{ Key, Message string }
-
-func (r Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Key, r.Message) }

@@ -21,28 +21,47 @@ type Sink struct {
 	origin           []int // of each converted record, its place in the consumed batch
 	onTopic          func(topic string)
 	topics           interner
+	reporter         *Reporter // nil where nobody is told
 }
 
 // NewSink returns the stage of one task; chain is nil without transforms. onTopic is called once for each topic; it may be nil.
 func NewSink(conv Converters, chain *Chain, op *Operator, onTopic func(topic string)) *Sink {
-	return &Sink{conv: conv, chain: chain, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+	s := &Sink{conv: conv, chain: chain, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+	if op.Reports() {
+		s.reporter = &Reporter{sink: s}
+	}
+	return s
 }
+
+// Reporter is what the task reports errant records to; nil where nobody is told of them.
+func (s *Sink) Reporter() *Reporter { return s.reporter }
 
 // Convert fills out from b: key, value, headers, transforms, as Kafka Connect orders them. The values may point into
 // b's bytes. ctx ends waits between retries; after an error out is of no use. Skipped records are missing
-// from out; their offsets are committed all the same.
-func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, out *connectors.SinkBatch) error {
+// from out; their offsets are committed all the same. again says that b, or what is left of it, comes once more: what was
+// skipped of it was reported, and is not tried again.
+func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, again bool, out *connectors.SinkBatch) error {
+	if s.reporter != nil {
+		s.reporter.mu.Lock()
+		defer s.reporter.begun(b)
+	}
+	if !again {
+		clear(s.op.noted)
+	}
+	noted := len(s.op.noted) > 0
 	clear(out.Records)
 	clear(s.headers)
 	out.Records, s.headers, s.origin = out.Records[:0], s.headers[:0], s.origin[:0]
-	place := func(i int) Place {
-		r := &b.Records[i]
-		return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: string(r.Key), Value: string(r.Value)}
-	}
+	place := func(i int) Place { return sinkPlace(&b.Records[i]) }
 	for i := range b.Records {
 		r := &b.Records[i]
 		if topic, fresh := s.topics.get(r.Topic); fresh && s.onTopic != nil {
 			s.onTopic(topic)
+		}
+		if noted {
+			if _, skipped := s.op.noted[coordinatesOf(r)]; skipped {
+				continue
+			}
 		}
 		out.Records = append(out.Records, connectors.SinkRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
 			Timestamp: r.Timestamp, TimestampType: r.TimestampType})
@@ -97,6 +116,12 @@ func (s *Sink) transform(ctx context.Context, out *connectors.SinkBatch, place f
 	clear(out.Records[n:])
 	out.Records = out.Records[:n]
 	return nil
+}
+
+func sinkPlace(r *kafkaio.Record) Place {
+	return Place{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Record: r, Details: func() []any {
+		return []any{"timestamp", r.Timestamp, "timestampType", [...]string{"NoTimestampType", "CreateTime", "LogAppendTime"}[r.TimestampType]}
+	}}
 }
 
 func (s *Sink) record(r *kafkaio.Record, to *connectors.SinkRecord) (stage, class string, err error) {

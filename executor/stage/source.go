@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/data"
 	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/internal/logkey"
 )
 
 // Mark is what the ledger has to know of a message.
@@ -18,7 +19,8 @@ type Mark struct {
 	Offset connectors.SourceOffset
 	// Size is that of key, value and headers, in bytes.
 	Size int
-	// Dropped marks a record that was filtered or skipped and has no message: it counts as delivered.
+	// Dropped marks a record that was filtered or skipped and has no message. Its offset is committed with a later
+	// record's of its partition, as Kafka Connect does.
 	Dropped bool
 }
 
@@ -67,7 +69,7 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 			changed[i] = transform.Record{Topic: r.Topic, Partition: r.KafkaPartition, Timestamp: r.Timestamp, Offset: transform.NoOffset, KeySchema: r.KeySchema, Key: r.Key,
 				ValueSchema: r.ValueSchema, Value: r.Value, Headers: r.Headers}
 		}
-		if err := s.chain.run(ctx, s.op, func(i int) Place { return sourcePlace(&b.Records[i]) }); err != nil {
+		if err := s.chain.run(ctx, s.op, func(i int) Place { return sourcePlace(b, &b.Records[i]) }); err != nil {
 			return err
 		}
 	}
@@ -100,7 +102,7 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 		buf, heads := len(out.buf), len(out.headers)
 		stage, class, err := s.record(r, topic, &m, out)
 		if err != nil {
-			ok, err := s.op.Failed(ctx, stage, class, func() Place { return sourcePlace(r) }, err, func() error {
+			ok, err := s.op.Failed(ctx, stage, class, func() Place { return sourcePlace(b, r) }, err, func() error {
 				out.buf, out.headers = out.buf[:buf], out.headers[:heads]
 				_, _, err := s.record(r, topic, &m, out)
 				return err
@@ -153,7 +155,7 @@ func (s *Source) record(r *connectors.SourceRecord, topic string, m *kafkaio.Mes
 
 func convert(c converter.Converter, raw bool, out *Outgoing, topic string, schema *data.Schema, v data.Value) ([]byte, error) {
 	// Bytes that nobody looks into are handed on as they are; the producer copies them.
-	if raw && v.Kind() == data.KindBytes && (schema == nil || schema.Type == data.KindBytes) {
+	if raw && v.Kind() == data.KindBytes && (schema == nil || schema.Type == data.KindBytes && schema.Name == "") {
 		return v.Bytes(), nil
 	}
 	at := len(out.buf)
@@ -185,8 +187,23 @@ func (s *Source) own(o connectors.SourceOffset) connectors.SourceOffset {
 	return o
 }
 
-func sourcePlace(r *connectors.SourceRecord) Place {
-	return Place{Topic: r.Topic, Offset: -1, Key: r.Key.GoString(), Value: r.Value.GoString()}
+func sourcePlace(b *connectors.SourceBatch, r *connectors.SourceRecord) Place {
+	return Place{Topic: r.Topic, Offset: -1, Details: func() []any {
+		attrs := []any{logkey.Partition, r.KafkaPartition, "timestamp", r.Timestamp, "sourcePartition", b.PartitionMap(r.Partition),
+			"sourceOffset", r.Offset.Key + "=" + r.Offset.Value.GoString(), "keySchema", schemaName(r.KeySchema), "key", r.Key.GoString(),
+			"valueSchema", schemaName(r.ValueSchema), "value", r.Value.GoString()}
+		for i := range r.Headers {
+			attrs = append(attrs, "header."+r.Headers[i].Key, r.Headers[i].Value.GoString())
+		}
+		return attrs
+	}}
+}
+
+func schemaName(s *data.Schema) string {
+	if s == nil {
+		return "null"
+	}
+	return s.Type.String()
 }
 
 // maxInterned bounds an interner: beyond it, it begins anew.

@@ -14,7 +14,6 @@ import (
 	"github.com/sluice-project/sluice/executor/config"
 	"github.com/sluice-project/sluice/executor/plugin"
 	"github.com/sluice-project/sluice/executor/secrets"
-	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/validate/framework"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/errs"
@@ -161,7 +160,6 @@ func (s *state) run(ctx context.Context) error {
 		return err
 	}
 	s.answer(def, own)
-	s.refuse()
 	s.sections = len(s.infos)
 	for _, one := range append(append(overrides, converters...), s.sluice()) {
 		s.append(one)
@@ -357,29 +355,6 @@ func (s *state) ownValues(ctx context.Context, def *configdef.Def) ([]configdef.
 		return nil, err // out may still be written
 	}
 	return out, err
-}
-
-// refuse names what this version does not have. A key that is wrong anyway gets no second error.
-func (s *state) refuse() {
-	for _, r := range stage.Refuse(s.config) {
-		if i, ok := s.byName[r.Key]; ok && len(i.Value.Errors) == 0 && !s.deadLettersWrong(r.Key) {
-			i.Value.Errors = append(i.Value.Errors, configdef.Invalid(r.Key, s.config[r.Key], r.Message).Error())
-		}
-	}
-}
-
-func (s *state) deadLettersWrong(key string) bool {
-	if key != framework.DeadLetters {
-		return false
-	}
-	for _, k := range []string{framework.Topics, framework.TopicsRegex} {
-		for _, e := range s.byName[k].GetValue().GetErrors() {
-			if strings.HasPrefix(e, "The DLQ topic ") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // count is Kafka Connect's: messages of connector keys, and keys with errors of the other sections.

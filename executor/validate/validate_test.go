@@ -259,6 +259,7 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		{name: "exactly once of a connector that does not say", worker: "exactly.once.source.support=enabled", config: []string{"name", "v", "connector.class", "x.Definer", "topic", "t", "exactly.once.support", "required"}, want: []string{
 			"exactly.once.support | The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check and allow the connector to be created)."}},
 		{name: "sink", config: sink("topics", "t", "file", "f")},
+		{name: "dead letters", config: sink("topics", "a", "errors.deadletterqueue.topic.name", "d", "errors.deadletterqueue.context.headers.enable", "true")},
 		{name: "sink by regex", config: sink("topics.regex", "b.*")},
 		{name: "sink by a regex of Java's alone", config: sink("topics.regex", `b(?!ad)[a-z&&[^c]]*+`)},
 		{name: "a regex that Java refuses", config: sink("topics.regex", "("), want: []string{"topics.regex | Invalid value ( for configuration topics.regex: Invalid regex: Unclosed group near index 1\n("}},
@@ -283,17 +284,6 @@ func TestAnswersAreThoseOfKafkaConnect(t *testing.T) {
 		if d := cmp.Diff(c.want, problems(r)); d != "" || int(r.ErrorCount) != len(c.want) {
 			t.Errorf("%s: %d errors: %s", c.name, r.ErrorCount, d)
 		}
-	}
-}
-
-func TestWhatThisVersionDoesNotHaveIsRefusedByKey(t *testing.T) {
-	r, err := validate.Validate(t.Context(), registry(t), worker(t, ""), map[string]string{"name": "v", "connector.class": "FileStreamSink", "topics": "a", "errors.deadletterqueue.topic.name": "d"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := problems(r)
-	if len(got) != 1 || !strings.HasPrefix(got[0], "errors.deadletterqueue.topic.name | ") {
-		t.Errorf("%q", got)
 	}
 }
 

@@ -177,7 +177,7 @@ task.shutdown.graceful.timeout.ms=2000
 			c.t.Fatal(err)
 		}
 	}
-	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink())
+	plugins := append(append([]connectors.Plugin{}, all.Plugins()...), c.hostile.Source(), c.hostile.Sink(), many())
 	plugins = append(plugins, c.plugins...)
 	x, err := executor.New(executor.Config{Worker: w, Advertise: name, Streams: conns[0], Heartbeats: conns[1], Plugins: plugins, Clock: clock.Real(), Logger: c.log.With("x", name)})
 	if err != nil {

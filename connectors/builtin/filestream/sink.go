@@ -44,7 +44,7 @@ func (t *sinkTask) Put(_ context.Context, b *connectors.SinkBatch) error {
 		return t.write()
 	}
 	for i := range b.Records {
-		t.buf = append(converter.AppendText(t.buf, b.Records[i].Value), '\n')
+		t.buf = append(converter.AppendTextOf(t.buf, b.Records[i].ValueSchema, b.Records[i].Value), '\n')
 		if len(t.buf) >= writeSize {
 			if err := t.write(); err != nil {
 				return err

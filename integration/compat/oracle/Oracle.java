@@ -6,20 +6,27 @@ import java.util.*;
 import java.util.zip.GZIPOutputStream;
 import org.apache.kafka.common.config.*;
 import org.apache.kafka.connect.connector.ConnectRecord;
+import org.apache.kafka.connect.converters.*;
 import org.apache.kafka.connect.data.*;
 import org.apache.kafka.connect.header.*;
+import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.source.SourceRecord;
+import org.apache.kafka.connect.storage.*;
 import org.apache.kafka.connect.transforms.*;
 import org.apache.kafka.connect.transforms.predicates.*;
 
 /**
- * Runs Kafka Connect's own transforms and predicates over generated records and writes what they answer, one JSON
+ * Runs Kafka Connect's own transforms, predicates and converters over generated records and writes what they answer, one JSON
  * object a line. Everything comes from the seed: the same seed writes the same bytes.
  *
  *   mvn -q -B dependency:copy-dependencies -DoutputDirectory=target/libs
- *   java -Duser.timezone=UTC -cp 'target/libs/*' Oracle.java ../../../connectors/transform/testdata 1
+ *   java -Duser.timezone=UTC -cp 'target/libs/*' Oracle.java ../../../connectors 1
  *
+ * Converters: a line has "c" the class, "cfg" the config, "g" the number of the instance, which several lines in a row share, and
+ * "dir". "from" converts "in", a schema and a value, to bytes: "b", or null. "to" converts "b" to "out", a schema and a
+ * value. Either may have "err" instead. Values has "parse" and "string", between a text "x" and schema and value.
+ * Transforms and predicates:
  * A line has "c" the class, "cfg" the config, and one of: "def" the definition; "val" the answers of its validation;
  * "cerr" the error of configure(); "in" a record with "out", "drop", "match" or "err". Schemas are a table "s" that
  * numbers point into.
@@ -39,17 +46,22 @@ public class Oracle {
         Locale.setDefault(Locale.ENGLISH);
         Path dir = Paths.get(args[0]);
         long seed = Long.parseLong(args[1]);
+        for (Class<?> c : CLASSES) write(dir.resolve("transform/testdata"), seed, c, Oracle::run);
+        for (Class<?> c : CONVERTERS) write(dir.resolve("converter/testdata"), seed, c, Oracle::convert);
+    }
+
+    interface Run { void run(Class<?> c, Writer out) throws Exception; }
+
+    static void write(Path dir, long seed, Class<?> c, Run run) throws Exception {
         Files.createDirectories(dir);
-        for (Class<?> c : CLASSES) {
-            rnd = new Random(seed * 1_000_003 + c.getName().hashCode());
-            String name = c.getName().substring(c.getName().lastIndexOf('.') + 1).replace('$', '.');
-            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-            try (GZIPOutputStream zip = new GZIPOutputStream(bytes) {{ def.setLevel(9); }};
-                 Writer out = new OutputStreamWriter(zip, StandardCharsets.UTF_8)) {
-                run(c, out);
-            }
-            Files.write(dir.resolve(name + ".jsonl.gz"), bytes.toByteArray());
+        rnd = new Random(seed * 1_000_003 + c.getName().hashCode());
+        String name = c.getName().substring(c.getName().lastIndexOf('.') + 1).replace('$', '.');
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (GZIPOutputStream zip = new GZIPOutputStream(bytes) {{ def.setLevel(9); }};
+             Writer out = new OutputStreamWriter(zip, StandardCharsets.UTF_8)) {
+            run.run(c, out);
         }
+        Files.write(dir.resolve(name + ".jsonl.gz"), bytes.toByteArray());
     }
 
     static void run(Class<?> c, Writer out) throws Exception {
@@ -103,6 +115,169 @@ public class Oracle {
 
     @SuppressWarnings({"unchecked", "rawtypes"})
     static boolean test(Predicate p, ConnectRecord r) { return p.test(r); }
+
+    // ---- converters
+
+    static final Class<?>[] CONVERTERS = {JsonConverter.class, StringConverter.class, ByteArrayConverter.class, BooleanConverter.class, ShortConverter.class,
+        IntegerConverter.class, LongConverter.class, FloatConverter.class, DoubleConverter.class, SimpleHeaderConverter.class, Values.class};
+
+    static void convert(Class<?> c, Writer out) throws Exception {
+        int n = c == JsonConverter.class ? 1600 : c == SimpleHeaderConverter.class || c == Values.class || c == StringConverter.class ? 700 : 300;
+        Object o = null;
+        Map<String, String> cfg = null;
+        for (int i = 0; i < n; i++) {
+            if (i % 5 == 0) { // five in a row share an instance, and so its caches
+                o = c == Values.class ? null : c.getDeclaredConstructor().newInstance();
+                cfg = converterConfig(c);
+                if (o instanceof Converter) ((Converter) o).configure(cfg, rnd.nextBoolean());
+                else if (o != null) ((HeaderConverter) o).configure(cfg);
+            }
+            boolean from = rnd.nextBoolean();
+            StringBuilder line = new StringBuilder("{\"c\":" + quote(c.getName()) + ",\"cfg\":" + json(cfg) + ",\"g\":" + i / 5);
+            Schemas s = new Schemas();
+            if (from) {
+                SchemaAndValue in = input(c);
+                if (shapeless(in.value()) && c == StringConverter.class) in = new SchemaAndValue(in.schema(), null);
+                line.append(",\"dir\":").append(c == Values.class ? "\"string\"" : "\"from\"").append(",\"in\":[").append(write(in.schema(), in.value(), s)).append("]");
+                try {
+                    if (c == Values.class) {
+                        String text = Values.convertToString(in.schema(), in.value());
+                        line.append(",\"x\":").append(text == null ? "null" : quote(text));
+                    } else {
+                        byte[] b = o instanceof Converter ? ((Converter) o).fromConnectData("t", in.schema(), in.value()) : ((HeaderConverter) o).fromConnectHeader("t", "h", in.schema(), in.value());
+                        line.append(",\"b\":").append(base64(b));
+                    }
+                } catch (Exception e) {
+                    line.append(",\"err\":").append(error(e));
+                }
+            } else {
+                byte[] b = bytes(c, cfg);
+                if (c == Values.class) line.append(",\"dir\":\"parse\",\"x\":").append(quote(new String(b, StandardCharsets.UTF_8)));
+                else line.append(",\"dir\":\"to\",\"b\":").append(base64(b));
+                try {
+                    SchemaAndValue got = c == Values.class ? Values.parseString(new String(b, StandardCharsets.UTF_8))
+                        : o instanceof Converter ? ((Converter) o).toConnectData("t", b) : ((HeaderConverter) o).toConnectHeader("t", "h", b);
+                    String text = got == null ? "null,null" : write(got.schema(), got.value(), s);
+                    line.append(",\"out\":[").append(text).append("]");
+                } catch (Exception e) {
+                    line.append(",\"err\":").append(error(e));
+                }
+            }
+            out.write(line + ",\"s\":" + s + "}\n");
+        }
+    }
+
+    static String base64(byte[] b) { return b == null ? "null" : "\"" + Base64.getEncoder().encodeToString(b) + "\""; }
+
+    /** Whether there is an array of bytes in it, whose text is an address. */
+    static boolean shapeless(Object v) {
+        if (v instanceof byte[]) return true;
+        if (v instanceof List) return ((List<?>) v).stream().anyMatch(Oracle::shapeless);
+        if (v instanceof Map) return ((Map<?, ?>) v).values().stream().anyMatch(Oracle::shapeless);
+        if (v instanceof Struct) return ((Struct) v).schema().fields().stream().anyMatch(f -> shapeless(((Struct) v).get(f)));
+        return false;
+    }
+
+    static Map<String, String> converterConfig(Class<?> c) {
+        Map<String, String> m = new TreeMap<>();
+        if (c == SimpleHeaderConverter.class || c == Values.class) return m;
+        m.put("converter.type", any(new String[] {"key", "value", "header"}));
+        if (c == StringConverter.class && rnd.nextBoolean()) m.put("converter.encoding", any(new String[] {"UTF-8", "UTF8"}));
+        if (c != JsonConverter.class) return m;
+        if (rnd.nextInt(3) > 0) m.put("schemas.enable", any(new String[] {"true", "false", "false"}));
+        if (rnd.nextInt(2) == 0) m.put("decimal.format", any(new String[] {"BASE64", "NUMERIC", "numeric"}));
+        if (rnd.nextInt(2) == 0) m.put("replace.null.with.default", any(new String[] {"true", "false"}));
+        if (rnd.nextInt(4) == 0) m.put("schemas.cache.size", any(new String[] {"1", "2", "1000"}));
+        if (rnd.nextInt(8) == 0) m.put("schema.content", any(new String[] {"{\"type\":\"int8\"}", "{\"type\":\"string\",\"optional\":true}",
+            "{\"type\":\"struct\",\"fields\":[{\"type\":\"int32\",\"field\":\"a\"},{\"type\":\"string\",\"optional\":true,\"field\":\"b\"}]}",
+            "{\"type\":\"array\",\"items\":{\"type\":\"double\"}}", "null"}));
+        return m;
+    }
+
+    /** A schema and a value for it, for another, or for none. */
+    static SchemaAndValue input(Class<?> c) {
+        if (rnd.nextInt(12) == 0) return new SchemaAndValue(rnd.nextBoolean() ? null : schema(1, false), null);
+        Schema own = c == BooleanConverter.class ? Schema.BOOLEAN_SCHEMA : c == ShortConverter.class ? Schema.INT16_SCHEMA : c == IntegerConverter.class ? Schema.INT32_SCHEMA
+            : c == LongConverter.class ? Schema.INT64_SCHEMA : c == FloatConverter.class ? Schema.FLOAT32_SCHEMA : c == DoubleConverter.class ? Schema.FLOAT64_SCHEMA
+            : c == ByteArrayConverter.class ? Schema.BYTES_SCHEMA : null;
+        if (own != null && rnd.nextInt(3) > 0) return new SchemaAndValue(rnd.nextInt(3) == 0 ? null : rnd.nextInt(6) == 0 ? primitive() : own, scalar(own));
+        Schema s = rnd.nextInt(3) == 0 ? primitive() : schema(2, false);
+        Object v = value(rnd.nextInt(8) == 0 ? primitive() : s, 2);
+        if (rnd.nextInt(3) == 0) return new SchemaAndValue(null, rnd.nextBoolean() ? plain(2) : v);
+        return new SchemaAndValue(s, v);
+    }
+
+    static final String[] DOCUMENTS = {"", " ", "{", "}", "[", "nul", "null", "true", " false ", "[1,]", "{\"a\":1,}", "{'a':1}", "{a:1}", "// c\n1", "/* c */1", "NaN", "-Infinity", "01", "-01", "-", "1.", ".5", "+1", "1e", "1e5", "1E+2", "-0",
+        "-0.0", "1e400", "1e-400", "123456789012345678901234567890", "0.1234567890123456789012345", "\"\\u00e9\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\uDE00x\"", "\"a\tb\"", "\"a\\tb\"", "\"\\x\"", "\"\\/\"", "{\"a\":1,\"a\":2}",
+        "1 2", "[1] x", "tru", "\uFEFF1", "\uFEFF{\"a\":1}", "{\"schema\":null,\"payload\":{\"a\":[1,2.5,\"x\",null,true]}}", "{\"payload\":1}", "{\"schema\":{\"type\":\"int8\"},\"payload\":300}", "{\"schema\":{\"type\":\"int8\"},\"payload\":1,\"more\":1}",
+        "{\"payload\":5,\"schema\":{\"type\":\"int32\",\"optional\":true}}", "{\"schema\":{\"type\":\"nope\"},\"payload\":1}", "{\"schema\":{},\"payload\":1}", "{\"schema\":1,\"payload\":1}", "{\"schema\":{\"type\":\"array\"},\"payload\":[]}",
+        "{\"schema\":{\"type\":\"map\",\"keys\":{\"type\":\"int8\"},\"values\":{\"type\":\"string\"}},\"payload\":[[1,\"a\"],[2]]}", "{\"schema\":{\"type\":\"map\",\"keys\":{\"type\":\"int8\"},\"values\":{\"type\":\"string\"}},\"payload\":{\"1\":\"a\"}}",
+        "{\"schema\":{\"type\":\"struct\",\"fields\":{}},\"payload\":{}}", "{\"schema\":{\"type\":\"struct\",\"fields\":[{\"type\":\"int8\"}]},\"payload\":{}}", "{\"schema\":{\"type\":\"int8\",\"version\":\"1\"},\"payload\":1}",
+        "{\"schema\":{\"type\":\"int8\",\"parameters\":{\"a\":1}},\"payload\":1}", "{\"schema\":{\"type\":\"string\",\"default\":1},\"payload\":\"x\"}", "{\"schema\":{\"type\":\"bytes\",\"name\":\"org.apache.kafka.connect.data.Decimal\",\"version\":1,\"parameters\":{\"scale\":\"2\"}},\"payload\":1.25}",
+        "{\"schema\":{\"type\":\"bytes\",\"name\":\"org.apache.kafka.connect.data.Decimal\",\"version\":1},\"payload\":\"AQ==\"}", "{\"schema\":{\"type\":\"int64\",\"name\":\"org.apache.kafka.connect.data.Timestamp\",\"version\":1},\"payload\":1.5}",
+        "{\"schema\":{\"type\":\"string\",\"name\":\"org.apache.kafka.connect.data.Date\"},\"payload\":5}", "[[[[[[]]]]]]", "{\"a\":{\"b\":{\"c\":[]}}}", "\"\u00e9\u4e16\ud83d\ude00\"", "{\"\u00e9\":1}", "[1,2", "\"abc", "\"a\u0000b\""};
+    static final String[] TOKENS = {"1", "-1", "300", "-129", "70000", "5000000000", "12345678901234567890", "1e3", "1.5", "1.0", "-0", "1e400", "true", "false", "null", "\"x\"", "\"\"", "\"AQ==\"", "\"AQ\"", "\"A Q = =\"", "\"-_8=\"", "\"NaN\"",
+        "\"1\"", "{}", "[]", "[1,2]", "[[1,2]]", "\"int8\"", "\"struct\"", "\"bytes\"", "\"optional\"", "\"default\"", "\"org.apache.kafka.connect.data.Date\"", "\"org.apache.kafka.connect.data.Decimal\""};
+    static final java.util.regex.Pattern TOKEN = java.util.regex.Pattern.compile("\"[^\"]*\"|-?[0-9][0-9.eE+-]*|true|false|null");
+
+    static byte[] bytes(Class<?> c, Map<String, String> cfg) {
+        if (rnd.nextInt(25) == 0 && c != Values.class) return null;
+        if (c == SimpleHeaderConverter.class || c == Values.class || c == StringConverter.class) {
+            if (rnd.nextInt(30) == 0) return new byte[] {'a', (byte) 0xff, (byte) 0xc3, 'b', (byte) 0xe2, (byte) 0x82};
+            String s = rnd.nextInt(4) == 0 ? text() : any(LITERALS);
+            if (rnd.nextInt(3) == 0) { SchemaAndValue v = input(c); if (v.value() != null) s = Values.convertToString(v.schema(), v.value()); }
+            return mutate(s, LITERALS).getBytes(StandardCharsets.UTF_8);
+        }
+        if (c != JsonConverter.class) {
+            byte[] b = new byte[rnd.nextInt(3) == 0 ? rnd.nextInt(10) : any(new Integer[] {1, 2, 4, 8})];
+            rnd.nextBytes(b);
+            if (b.length == 1) b[0] = (byte) rnd.nextInt(3);
+            return b;
+        }
+        if (rnd.nextInt(4) == 0) {
+            String doc = any(DOCUMENTS);
+            switch (rnd.nextInt(40)) {
+                case 0: return new byte[] {'"', 'a', (byte) 0xff, '"'};
+                case 1: return doc.getBytes(StandardCharsets.UTF_16BE);
+                case 2: return ("[".repeat(1200) + "]".repeat(1200)).getBytes(StandardCharsets.UTF_8);
+                default: return doc.getBytes(StandardCharsets.UTF_8);
+            }
+        }
+        JsonConverter w = new JsonConverter();
+        Map<String, String> own = new HashMap<>(cfg);
+        if (rnd.nextInt(6) == 0) own.put("schemas.enable", "" + !own.getOrDefault("schemas.enable", "true").equals("true"));
+        w.configure(own, false);
+        for (;;) {
+            SchemaAndValue in = input(c);
+            try {
+                byte[] b = w.fromConnectData("t", in.schema(), in.value());
+                if (b == null) continue;
+                String s = new String(b, StandardCharsets.UTF_8);
+                for (int i = rnd.nextInt(3); i > 0; i--) {
+                    List<int[]> at = new ArrayList<>();
+                    for (java.util.regex.Matcher m = TOKEN.matcher(s); m.find();) at.add(new int[] {m.start(), m.end()});
+                    if (at.isEmpty()) break;
+                    int[] x = at.get(rnd.nextInt(at.size()));
+                    s = s.substring(0, x[0]) + any(TOKENS) + s.substring(x[1]);
+                }
+                if (rnd.nextInt(8) == 0) s = mutate(s, TOKENS);
+                return s.getBytes(StandardCharsets.UTF_8);
+            } catch (Exception e) {
+                continue;
+            }
+        }
+    }
+
+    /** A text as it is, mostly, or with something taken out or put in. */
+    static String mutate(String s, String[] from) {
+        int at = rnd.nextInt(s.length() + 1);
+        switch (rnd.nextInt(6)) {
+            case 0: return s.substring(0, at);
+            case 1: return s.substring(0, at) + any(from) + s.substring(at);
+            case 2: return at == s.length() ? s : s.substring(0, at) + s.substring(at + 1);
+            default: return s;
+        }
+    }
 
     // ---- configs
 

@@ -1,0 +1,220 @@
+package converter_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/sluice-project/sluice/connectors/converter"
+	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/connectors/internal/oracle"
+)
+
+// leastVectors is how often each class must have been asked.
+const leastVectors = 200
+
+// vector is a line of the oracle's; integration/compat/oracle says what its members are.
+type vector struct {
+	Class  string            `json:"c"`
+	Config map[string]string `json:"cfg"`
+	G      int
+	Dir    string
+	In     []json.RawMessage
+	B      []byte
+	X      *string
+	Out    []json.RawMessage
+	Err    []*string
+	oracle.Vector
+}
+
+const valuesClass = "org.apache.kafka.connect.data.Values"
+
+// instance is a converter that a few vectors in a row share.
+type instance struct {
+	c converter.Converter
+	h converter.HeaderConverter
+}
+
+func instanceOf(v *vector) (instance, error) {
+	for _, i := range converter.Builtin() {
+		if i.Class != v.Class {
+			continue
+		}
+		if i.New != nil {
+			c := i.New()
+			return instance{c: c}, c.Configure(v.Config, v.Config["converter.type"] == "key")
+		}
+		h := i.NewHeader()
+		return instance{h: h}, h.Configure(v.Config)
+	}
+	if v.Class == valuesClass {
+		return instance{h: &converter.SimpleHeader{}}, nil
+	}
+	return instance{}, errors.New("no such class")
+}
+
+// answer is what a vector comes to here, as text; an error is "error".
+func (x instance) answer(v *vector) (string, error) {
+	if v.Dir == "from" || v.Dir == "string" {
+		schema, value, err := v.Pair(v.In)
+		if err != nil {
+			return "", err
+		}
+		var out []byte
+		var null bool
+		if x.c != nil {
+			out, null, err = x.c.FromData(nil, "t", schema, value)
+		} else {
+			out, null, err = x.h.FromData(nil, "t", "h", schema, value)
+		}
+		switch {
+		case err != nil:
+			return failed(err)
+		case null:
+			return "null", nil
+		}
+		return fmt.Sprintf("%q", out), nil
+	}
+	b := v.B
+	if v.Dir == "parse" {
+		b = []byte(*v.X)
+	}
+	var schema *data.Schema
+	var value data.Value
+	var err error
+	if x.c != nil {
+		schema, value, err = x.c.ToData("t", b)
+	} else {
+		schema, value, err = x.h.ToData("t", "h", b)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return oracle.ShowSchema(schema) + "\n  " + oracle.ShowValue(value), nil
+}
+
+// failed is an error of data: anything else is none of an answer.
+func failed(err error) (string, error) {
+	if errors.Is(err, converter.ErrData) {
+		return "error", nil
+	}
+	return "", err
+}
+
+// want is what the real class answered, as answer says it.
+func (v *vector) want() (string, error) {
+	switch {
+	case v.Err != nil:
+		return "error", nil
+	case v.Out != nil:
+		schema, value, err := v.Pair(v.Out)
+		return oracle.ShowSchema(schema) + "\n  " + oracle.ShowValue(value), err
+	case v.Dir == "string" && v.X != nil:
+		return fmt.Sprintf("%q", *v.X), nil
+	case v.Dir == "from" && v.B != nil:
+		return fmt.Sprintf("%q", v.B), nil
+	}
+	return "null", nil
+}
+
+// TestOracle_EveryValueAndEveryMessageBecomesWhatKafkaConnectMakesOfIt replays what the real classes answered: the same
+// bytes, the same schema and value, or an error.
+func TestOracle_EveryValueAndEveryMessageBecomesWhatKafkaConnectMakesOfIt(t *testing.T) {
+	asked, other := map[string]int{}, map[string]int{}
+	var x instance
+	last := ""
+	err := oracle.Lines("testdata/*.jsonl.gz", func(file string, n int, line []byte) error {
+		v := &vector{}
+		if err := json.Unmarshal(line, v); err != nil {
+			return err
+		}
+		asked[v.Class]++
+		if at := fmt.Sprint(v.Class, v.G); at != last {
+			var err error
+			if x, err = instanceOf(v); err != nil {
+				return err
+			}
+			last = at
+		}
+		got, err := x.answer(v)
+		var u oracle.Unlike
+		if errors.As(err, &u) {
+			other[string(u)]++
+			return nil
+		}
+		want, werr := v.want()
+		if errors.As(werr, &u) {
+			other[string(u)]++
+			return nil
+		}
+		if err != nil || werr != nil {
+			return errors.Join(err, werr)
+		}
+		if got != want {
+			if why := differs(v, got); why != "" {
+				other[why]++
+				return nil
+			}
+			in := string(v.B)
+			if v.In != nil {
+				in = string(bytes.Join([][]byte{v.In[0], v.In[1]}, []byte(" ")))
+			} else if v.X != nil {
+				in = *v.X
+			}
+			words := ""
+			if v.Err != nil && v.Err[1] != nil {
+				words = *v.Err[1]
+			}
+			t.Errorf("%s:%d %s %v\nin   %s\ngot  %s\nwant %s %s", file, n, v.Dir, v.Config, in, got, want, words)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range converter.Builtin() {
+		asked[i.Class] += 0
+	}
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		if asked[name] < leastVectors {
+			t.Errorf("%s was asked %d times, want at least %d", name, asked[name], leastVectors)
+		}
+		t.Logf("%5d  %s", asked[name], name)
+	}
+	for _, why := range slices.Sorted(maps.Keys(other)) {
+		t.Logf("%5d  %s", other[why], why)
+	}
+}
+
+// tags are how the oracle writes the kinds that logical types are in our data.
+var tags = map[data.Kind]string{data.KindBytes: `["y"`, data.KindInt32: `["i32"`, data.KindInt64: `["i64"`}
+
+// differs says why an answer is another one on purpose: docs/converters.md.
+func differs(v *vector, got string) string {
+	if v.In != nil {
+		s, val, err := v.Pair(v.In)
+		if tag := tags[val.Kind()]; err == nil && s != nil && s.Name != "" && tag != "" && bytes.HasPrefix(v.In[1], []byte(tag)) {
+			return "a bare value under the schema of a logical type"
+		}
+		return ""
+	}
+	switch {
+	case strings.HasSuffix(v.Class, ".StringConverter") && !utf8.Valid(v.B):
+		return "text that is no UTF-8"
+	case got == "error" && len(v.B) > 1 && (v.B[0] == 0 || v.B[1] == 0):
+		return "JSON in UTF-16"
+	case got == "error" && otherType.Match(v.B):
+		return "a logical type's name on another type"
+	}
+	return ""
+}
+
+// otherType matches the schemas of a logical type's name that the oracle puts on another type.
+var otherType = regexp.MustCompile(`"type":"(bytes|string)"[^{}]*"name":"org\.apache\.kafka\.connect\.data\.(Date|Time|Timestamp)"`)
