@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/config"
+	"github.com/sluice-project/sluice/executor/deadletter"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/planner"
 	"github.com/sluice-project/sluice/executor/plugin"
@@ -26,7 +27,7 @@ import (
 )
 
 // configErrors are what another config helps against.
-var configErrors = []error{planner.ErrConfig, planner.ErrTasks, sourcetask.ErrConfig, sourcetask.ErrTopic, sinktask.ErrConfig, stage.ErrConfig, kafkaio.ErrConfig, config.ErrOverride, secrets.ErrResolve}
+var configErrors = []error{planner.ErrConfig, planner.ErrTasks, sourcetask.ErrConfig, sourcetask.ErrTopic, sinktask.ErrConfig, stage.ErrConfig, deadletter.ErrConfig, kafkaio.ErrConfig, config.ErrOverride, secrets.ErrResolve}
 
 // network are the errors of the operating system that a system brings which is away.
 var network = []error{syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.EPIPE, syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH,

@@ -268,7 +268,7 @@ func (t *task) returned(err error) error {
 		return nil
 	case err != nil && t.filled: // not tried again by another Poll, whatever it is: that would go on behind the batch
 		if t.stopping.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was stopped
 		}
 		return err
 	case errors.Is(err, context.Canceled): // Poll was interrupted
