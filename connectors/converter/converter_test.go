@@ -2,10 +2,14 @@ package converter
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -115,9 +119,10 @@ func TestJSON_SaysWhatIsWrong(t *testing.T) {
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{"f":1}}`, "true", "null used for required field"},
 		{`{"schema":{"type":"struct","fields":[]},"payload":1}`, "true", "Structs should be encoded as JSON objects, but found NUMBER"},
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{}}`, "true", "field f: "},
+		{`{"schema":{"type":"int64"},"payload":1.5e99999999999999}`, "true", "an exponent that BigDecimal has"},
 		{`{"a":}`, "false", `invalid JSON at byte 5: found '}', want a value`},
 		{`{"a":1`, "false", "the JSON ends at byte 6"},
-		{`1x`, "false", "byte"}, {"{\"a\":\"\xff\"}", "false", "UTF-8"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"},
+		{`1x`, "false", "byte"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"}, {"\"\xff\"", "false", "UTF-8"},
 		{strings.Repeat("[", 5000), "false", "nested"},
 	} {
 		_, _, err := newJSON(t, map[string]string{"schemas.enable": tt.schemas}).ToData("t", []byte(tt.text))
@@ -210,6 +215,9 @@ func TestJSON_ReadsWhatItWritesWhateverTheSchema(t *testing.T) {
 	})
 }
 
+// zeros are the leading ones of numbers.
+var zeros = regexp.MustCompile(`(^|[^0-9.eE+-])(-?)0+([0-9])`)
+
 // FuzzJSON_WhatIsReadIsWrittenAndReadAgain also gives every other converter the bytes: it must take or refuse them.
 func FuzzJSON_WhatIsReadIsWrittenAndReadAgain(f *testing.F) {
 	for _, s := range []string{`{"schema":{"type":"map","keys":{"type":"int8"},"values":{"type":"string"}},"payload":[[1,"a"]]}`, `"\ud83d\ude00"`, `[1e999,{}]`, `{"schema":null,"payload":{}}`,
@@ -235,7 +243,16 @@ func FuzzJSON_WhatIsReadIsWrittenAndReadAgain(f *testing.F) {
 			if err != nil {
 				continue
 			}
+			// Numbers may begin with zeros, as Jackson has it, and what comes after the value is nobody's.
+			first := func(b []byte) error { return json.NewDecoder(bytes.NewReader(b)).Decode(new(json.RawMessage)) }
+			plain := bytes.TrimPrefix(b, mark)
+			if err := first(plain); err != nil && !errors.Is(err, io.EOF) && first(zeros.ReplaceAll(plain, []byte("$1$2$3"))) != nil {
+				t.Errorf("%q is no JSON, and was read: %v", b, err)
+			}
 			out, _, err := j.FromData(nil, "t", s, v)
+			if !utf8.Valid(out) {
+				t.Errorf("%q was written as %q", b, out)
+			}
 			if err != nil {
 				if s == nil {
 					t.Errorf("%q was read and cannot be written: %v", b, err)
@@ -390,6 +407,16 @@ func TestPrimitives_WriteAndReadKafkasBytes(t *testing.T) {
 	}
 	if _, _, err := byAlias["Boolean"].New().FromData(nil, "t", data.StringSchema, data.Bool(true)); err == nil || !strings.Contains(err.Error(), "Invalid schema type for BooleanConverter: STRING") {
 		t.Error(err)
+	}
+}
+
+func TestJSON_AByteOrderMarkMovesNoSchema(t *testing.T) {
+	j := newJSON(t, nil)
+	for i, text := range []string{"\xEF\xBB\xBF" + `{"schema":{"type":"int8"},"payload":1}`, `{"schema":{"type":"int16"},"payload":1}`, "\xEF\xBB\xBF" + `{"schema":{"type":"int8"},"payload":2}`} {
+		want := []data.Kind{data.KindInt8, data.KindInt16, data.KindInt8}[i]
+		if s, v, err := j.ToData("t", []byte(text)); err != nil || s.Type != want || v.Kind() != want {
+			t.Errorf("%q: %v %#v %v", text, s, v, err)
+		}
 	}
 }
 

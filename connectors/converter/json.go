@@ -4,12 +4,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/internal/javadecimal"
 )
 
 func jsonDef() *configdef.Def {
@@ -240,26 +240,14 @@ func (j *JSON) appendStruct(dst []byte, st *data.Struct) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
+// appendDecimal writes a decimal as a number, in BigDecimal's words: 1E-10, say.
 func appendDecimal(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
 	text, _ := s.Param(data.ScaleParameter)
 	scale, err := strconv.Atoi(text)
 	if err != nil {
 		return dst, fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, text)
 	}
-	n := data.Unscaled(v)
-	if scale <= 0 {
-		return n.Mul(n, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-scale)), nil)).Append(dst, 10), nil
-	}
-	sign, digits := "", n.String()
-	if n.Sign() < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	for len(digits) <= scale {
-		digits = "0" + digits
-	}
-	dst = append(dst, sign...)
-	dst = append(append(dst, digits[:len(digits)-scale]...), '.')
-	return append(dst, digits[len(digits)-scale:]...), nil
+	return append(dst, javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}.String()...), nil
 }
 
 const hexDigits = "0123456789ABCDEF"

@@ -1,7 +1,6 @@
 package converter
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,7 +24,10 @@ type node struct {
 	first, next int
 }
 
-const maxDepth = 1000 // Jackson's limit
+const (
+	maxDepth    = 1000 // Jackson's limit
+	maxExponent = 2_000_000_000
+)
 
 // parser reads one document.
 type parser struct {
@@ -38,9 +40,9 @@ type parser struct {
 const missing = 'm'
 
 // parse reads the first value of b into nodes; node 0 is the root. The nodes point into b. As Jackson in JsonDeserializer, it
-// takes a byte order mark before it, and leaves what comes after it.
+// leaves what comes after the value.
 func parse(b []byte, nodes []node) ([]node, error) {
-	p := parser{b: bytes.TrimPrefix(b, []byte("\xEF\xBB\xBF")), nodes: nodes[:0]}
+	p := parser{b: b, nodes: nodes[:0]}
 	if p.space(); p.i == len(p.b) {
 		return append(p.nodes, node{kind: missing}), nil
 	}
@@ -198,8 +200,12 @@ func (p *parser) number(at int) error {
 		if p.i < len(p.b) && (p.b[p.i] == '+' || p.b[p.i] == '-') {
 			p.i++
 		}
+		digits := p.i
 		if n.integer = false; !p.digits() {
 			return p.bad("a digit")
+		}
+		if e, err := strconv.ParseInt(string(p.b[digits:p.i]), 10, 32); err != nil || e > maxExponent {
+			return p.bad("an exponent that BigDecimal has")
 		}
 	}
 	n.text = p.b[start:p.i]

@@ -20,6 +20,7 @@ func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 	if b == nil {
 		return nil, data.Null(), nil
 	}
+	b = bytes.TrimPrefix(b, mark)
 	if !j.schemas {
 		if err := j.parse(b); err != nil {
 			return nil, data.Null(), err
@@ -45,6 +46,9 @@ func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 	v, err := j.typed(schema, at)
 	return schema, v, err
 }
+
+// mark is a byte order mark, which Jackson takes.
+var mark = []byte("\xEF\xBB\xBF")
 
 func (j *JSON) parse(b []byte) (err error) {
 	j.nodes, err = parse(b, j.nodes)
@@ -181,8 +185,10 @@ func (*JSON) integer(n *node) int64 {
 	case n.integer:
 		return wrapInt(n.text)
 	}
-	d, _ := javadecimal.Parse(string(n.text))
-	return d.Long()
+	if d, ok := javadecimal.Parse(string(n.text)); ok {
+		return d.Long()
+	}
+	return 0 // the parser has checked it
 }
 
 // wrapInt reads an integer as Java's longValue does: what does not fit loses its high bits.
@@ -369,8 +375,11 @@ func typedDecimal(s *data.Schema, text string) (data.Value, error) {
 	if err != nil {
 		return data.Null(), fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, param)
 	}
+	if scale > maxDigits || scale < -maxDigits {
+		return data.Null(), fmt.Errorf("%w: the scale %d of a Decimal is out of range", ErrData, scale)
+	}
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
-		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > 10_000 || e < -10_000 {
+		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxDigits || e < -maxDigits {
 			return data.Null(), fmt.Errorf("%w: the number %s is out of range", ErrData, text)
 		}
 	}

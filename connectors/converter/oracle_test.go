@@ -208,7 +208,7 @@ func differs(v *vector, got string) string {
 	switch {
 	case strings.HasSuffix(v.Class, ".StringConverter") && !utf8.Valid(v.B):
 		return "text that is no UTF-8"
-	case got == "error" && len(v.B) > 1 && (v.B[0] == 0 || v.B[1] == 0):
+	case got == "error" && len(v.B) > 1 && (v.B[0] == 0 || v.B[1] == 0 || v.B[0] >= 0xFE):
 		return "JSON in UTF-16"
 	case got == "error" && otherType.Match(v.B):
 		return "a logical type's name on another type"
@@ -217,4 +217,4 @@ func differs(v *vector, got string) string {
 }
 
 // otherType matches the schemas of a logical type's name that the oracle puts on another type.
-var otherType = regexp.MustCompile(`"type":"(bytes|string)"[^{}]*"name":"org\.apache\.kafka\.connect\.data\.(Date|Time|Timestamp)"`)
+var otherType = regexp.MustCompile(`"type":"(bytes|string)"[^{}]*"name":"org\.apache\.kafka\.connect\.data\.(Date|Time|Timestamp)"|"type":"(string|int8|boolean)"[^{}]*"name":"org\.apache\.kafka\.connect\.data\.Decimal"`)

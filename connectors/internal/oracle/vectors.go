@@ -333,6 +333,9 @@ func ShowValue(v data.Value) string {
 		}
 		return out + "}"
 	case data.KindFloat32, data.KindFloat64:
+		if math.IsNaN(v.Float()) {
+			return "NaN" // whichever: the vectors have one
+		}
 		return fmt.Sprintf("%s:%x", v.Kind(), math.Float64bits(v.Float()))
 	default:
 		return fmt.Sprintf("%s:%#v", v.Kind(), v)

@@ -197,6 +197,10 @@ public class Oracle {
     /** A schema and a value for it, for another, or for none. */
     static SchemaAndValue input(Class<?> c) {
         if (rnd.nextInt(12) == 0) return new SchemaAndValue(rnd.nextBoolean() ? null : schema(1, false), null);
+        if (rnd.nextInt(15) == 0) {
+            Schema d = finish(Decimal.builder(any(new Integer[] {-3, 7, 8, 12})));
+            return new SchemaAndValue(d, scalar(d));
+        }
         Schema own = c == BooleanConverter.class ? Schema.BOOLEAN_SCHEMA : c == ShortConverter.class ? Schema.INT16_SCHEMA : c == IntegerConverter.class ? Schema.INT32_SCHEMA
             : c == LongConverter.class ? Schema.INT64_SCHEMA : c == FloatConverter.class ? Schema.FLOAT32_SCHEMA : c == DoubleConverter.class ? Schema.FLOAT64_SCHEMA
             : c == ByteArrayConverter.class ? Schema.BYTES_SCHEMA : null;
