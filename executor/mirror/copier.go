@@ -2,6 +2,8 @@ package mirror
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sluice-project/sluice/executor/topics"
@@ -17,6 +19,8 @@ import (
 type copier struct {
 	configs, states *book
 	conns           map[string]conn
+	// reported are the keys of states that the control plane has.
+	reported map[string]bool
 	// gone are connectors that were deleted while something may still be reported of them. Their active topics go.
 	gone map[string]bool
 	// sweep says that active topics of gone connectors are to be looked for.
@@ -42,7 +46,7 @@ type taskSet struct {
 }
 
 func newCopier() *copier {
-	return &copier{configs: newBook(false), states: newBook(true), conns: map[string]conn{}, gone: map[string]bool{}}
+	return &copier{configs: newBook(false), states: newBook(true), conns: map[string]conn{}, reported: map[string]bool{}, gone: map[string]bool{}}
 }
 
 // apply returns the records of one message, in order.
@@ -64,8 +68,24 @@ func (c *copier) apply(m *sluicev1.WatchMirrorResponse) ([]record, error) {
 		if c.set != nil {
 			return nil, fmt.Errorf("%w: the tasks of connector %s did not all come", ErrStream, c.set.connector)
 		}
+		return c.missed(nil, ch.Synced.GetQuiet()), nil
 	}
 	return nil, nil
+}
+
+// missed takes states away that went while no mirror followed, and that nobody reports as gone any more: those of deleted
+// connectors, and all of Sluice's once nobody acts. Those of connectors that Sluice never had stay.
+func (c *copier) missed(out []record, quiet bool) []record {
+	for _, key := range slices.Sorted(maps.Keys(c.states.known)) {
+		kind, connector, _, _ := topics.ParseStatusKey(key)
+		if kind != topics.StatusConnector && kind != topics.StatusTask || c.reported[key] {
+			continue
+		}
+		if _, ours := c.conns[connector]; c.gone[connector] || quiet && ours {
+			out = c.states.differ(out, key, nil)
+		}
+	}
+	return out
 }
 
 func properties(c *sluicev1.Config) []topics.Property {
@@ -181,9 +201,11 @@ func (c *copier) status(out []record, st *sluicev1.MirrorStatus) []record {
 		key = topics.StatusTaskKey(u.Name, u.Task)
 	}
 	if st.GetDeleted() {
+		delete(c.reported, key)
 		c.sweep = c.sweep || c.gone[u.Name]
 		return c.states.differ(out, key, nil)
 	}
+	c.reported[key] = true
 	return c.states.differ(out, key, topics.Status{State: strings.TrimPrefix(st.GetState().String(), "STATE_"), Trace: st.GetTrace(), WorkerID: st.GetWorkerId(),
 		Generation: st.GetGeneration(), Version: st.GetVersion()}.Value())
 }

@@ -176,6 +176,42 @@ func TestCopier_TombstonesNothingThatSluiceDidNotDelete(t *testing.T) {
 	}
 }
 
+func TestCopier_StatesThatWentWhileNobodyFollowedGo(t *testing.T) {
+	synced := func(quiet bool) *sluicev1.WatchMirrorResponse {
+		return &sluicev1.WatchMirrorResponse{Change: &sluicev1.WatchMirrorResponse_Synced{Synced: &sluicev1.MirrorSynced{Quiet: quiet}}}
+	}
+	for name, tt := range map[string]struct {
+		tell []*sluicev1.WatchMirrorResponse
+		want []string
+	}{
+		"handed back": {[]*sluicev1.WatchMirrorResponse{connectorIs(&sluicev1.MirrorConnector{Name: "ours", Config: config(), Incarnation: 1}), synced(true)},
+			[]string{"status-connector-ours", "status-task-ours-0"}},
+		"held yet":    {[]*sluicev1.WatchMirrorResponse{connectorIs(&sluicev1.MirrorConnector{Name: "ours", Config: config(), Incarnation: 1}), synced(false)}, nil},
+		"taken over":  {[]*sluicev1.WatchMirrorResponse{connectorIs(&sluicev1.MirrorConnector{Name: "new", Config: config(), Incarnation: 1}), synced(true)}, nil},
+		"deleted":     {[]*sluicev1.WatchMirrorResponse{connectorIs(&sluicev1.MirrorConnector{Name: "ours", Deleted: true}), synced(false)}, []string{"status-connector-ours", "status-task-ours-0"}},
+		"a task runs": {[]*sluicev1.WatchMirrorResponse{connectorIs(&sluicev1.MirrorConnector{Name: "ours", Deleted: true}), statusIs("task:ours/0", sluicev1.State_STATE_RUNNING, false), synced(false)}, []string{"status-connector-ours"}},
+	} {
+		var states log
+		states.append([]record{{true, "status-connector-ours", []byte(`{}`)}, {true, "status-task-ours-0", []byte(`{}`)}, {true, "status-connector-theirs", []byte(`{}`)}}, true)
+		c := reader(&log{}, &states)
+		var got []string
+		for _, m := range tt.tell {
+			recs, err := c.apply(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range recs {
+				if r.status && r.value == nil {
+					got = append(got, r.key)
+				}
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestCopier_CoversARecordOfAnAbortedTransaction(t *testing.T) {
 	a := string(topics.PropertiesValue(properties(config("a", "1"))))
 	b := string(topics.PropertiesValue(properties(config("a", "2"))))

@@ -215,7 +215,7 @@ func (s *slot) start(want *Desired) {
 		}
 		with := spec
 		with.Prepared = ready
-		inst.Instance, err = f.New(with, &env{slot: s, inst: inst, log: log})
+		inst.Instance, err = f.New(with, &env{slot: s, inst: inst, spec: spec, log: log})
 		return err
 	})
 	if err == nil {
@@ -453,20 +453,21 @@ func (s *slot) record(spec Spec, event string, more ...slog.Attr) {
 type env struct {
 	slot *slot
 	inst *instance
+	spec Spec // as it was started: the slot brings its own copy up to date
 	log  *slog.Logger
 }
 
 func (e *env) Logger() *slog.Logger { return e.log }
 
 func (e *env) RightLeft() time.Duration {
-	if e.slot.sup.cfg.ContinueOnLeaseLoss && e.inst.spec.Class == unit.ClassExclusive && e.inst.spec.Unit.Kind == unit.KindTask {
+	if e.slot.sup.cfg.ContinueOnLeaseLoss && e.spec.Class == unit.ClassExclusive && e.spec.Unit.Kind == unit.KindTask {
 		return math.MaxInt64
 	}
 	return e.slot.sup.control.RightLeft()
 }
 
 func (e *env) Confirm(ctx context.Context) error {
-	if err := e.slot.sup.control.Confirm(ctx, e.slot.id, e.inst.spec.Epoch); err != nil {
+	if err := e.slot.sup.control.Confirm(ctx, e.slot.id, e.spec.Epoch); err != nil {
 		return fmt.Errorf("confirming %s: %w", e.slot.id, err)
 	}
 	return nil
@@ -483,8 +484,8 @@ func (e *env) Running() {
 }
 
 func (e *env) Fenced() {
-	e.slot.record(e.inst.spec, history.Fenced)
-	e.slot.sup.control.Fenced(e.slot.id, e.inst.spec.Epoch)
+	e.slot.record(e.spec, history.Fenced)
+	e.slot.sup.control.Fenced(e.slot.id, e.spec.Epoch)
 }
 
 // Reload implements Reloader.
