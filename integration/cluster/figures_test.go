@@ -113,15 +113,19 @@ func TestFigures(t *testing.T) {
 // apart is a lane whose sink and source have different holders, and the sink's.
 func (s *story) apart() (lane int, holder *harness.Process) {
 	s.t.Helper()
-	for range 20 {
+	for n := range 20 {
 		for i := range lanes {
 			if x := s.holder(fmt.Sprintf("dst-%d", i)); x != s.holder(fmt.Sprintf("src-%d", i)) {
 				return i, x
 			}
 		}
+		// One that comes back is empty: what is placed next goes there, and a changed config is placed anew.
 		x := s.holder("dst-0")
 		x.Stop()
 		s.back(x)
+		s.Put(s.t, "dst-1", s.sink(1, map[string]string{"movement": strconv.Itoa(n)}))
+		s.AwaitRunning(s.t, "dst-1", 1)
+		s.awaitLines(s.sofar(), time.Minute)
 	}
 	s.t.Fatal("every lane's sink is where its source is")
 	return 0, nil

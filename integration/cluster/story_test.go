@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -115,13 +116,20 @@ func (s *story) create() {
 			pool = "heavy"
 		}
 		s.Put(s.t, fmt.Sprintf("src-%d", i), map[string]string{"connector.class": "FileStreamSource", "file": s.in(i), "topic": fmt.Sprintf("lane-%d", i), "tasks.max": "1", "sluice.pool": pool})
-		s.Put(s.t, fmt.Sprintf("dst-%d", i), map[string]string{"connector.class": "FileStreamSink", "file": s.out(i), "topics": fmt.Sprintf("lane-%d", i), "tasks.max": "1",
-			"consumer.override.metadata.max.age.ms": "500"})
+		s.Put(s.t, fmt.Sprintf("dst-%d", i), s.sink(i, nil))
 	}
 	for i := range lanes {
 		s.AwaitRunning(s.t, fmt.Sprintf("src-%d", i), 1)
 		s.AwaitRunning(s.t, fmt.Sprintf("dst-%d", i), 1)
 	}
+}
+
+// sink is the config of a lane's sink.
+func (s *story) sink(i int, more map[string]string) map[string]string {
+	out := map[string]string{"connector.class": "FileStreamSink", "file": s.out(i), "topics": fmt.Sprintf("lane-%d", i), "tasks.max": "1",
+		"consumer.override.metadata.max.age.ms": "500"}
+	maps.Copy(out, more)
+	return out
 }
 
 // arrived counts the different lines of a lane's copy, and those that came more than once.

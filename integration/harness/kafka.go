@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -76,16 +78,25 @@ func Cached(t testing.TB, name string, fill ...func(ctx context.Context, dir str
 	return dir
 }
 
-// FreePort is a port that nobody listened on a moment ago.
+// FreePort is a port that nobody listens on. Not one of those that the system gives to outgoing connections (from 32768 on
+// where nothing else is set): a process that is killed and started again needs its port free all the while.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own listener
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 15000 + int(lastPort.Add(1)%15000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // a test's own listener
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return port
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("none of a hundred ports between 15000 and 30000 is free")
+	return 0
 }
+
+// lastPort begins anywhere, so that packages that are tested at once are unlikely to meet, and gives each port once.
+var lastPort = func() *atomic.Uint32 { n := new(atomic.Uint32); n.Store(rand.Uint32N(15000)); return n }() //nolint:gosec // no secret
 
 func freeAddr(t testing.TB) string { return fmt.Sprintf("127.0.0.1:%d", FreePort(t)) }
 
