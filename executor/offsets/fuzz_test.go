@@ -66,7 +66,7 @@ func FuzzFile_WhatIsReadIsReadAgain(f *testing.F) {
 		for connector := range once.tables {
 			want, err := once.List(t.Context(), connector)
 			got, err2 := again.List(t.Context(), connector)
-			if err != nil || err2 != nil || !reflect.DeepEqual(got, want) {
+			if (err == nil) != (err2 == nil) || !reflect.DeepEqual(got, want) { // a value that is no offset stays one
 				t.Fatalf("%q: %v, and then %v (%v, %v)", b, want, got, err, err2)
 			}
 		}
