@@ -118,6 +118,7 @@ func TestJSON_SaysWhatIsWrong(t *testing.T) {
 		{`{"schema":{"type":"int32"},"payload":null}`, "true", "Invalid null value for required INT32 field"},
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{"f":1}}`, "true", "null used for required field"},
 		{`{"schema":{"type":"struct","fields":[]},"payload":1}`, "true", "Structs should be encoded as JSON objects, but found NUMBER"},
+		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"int8"},{"field":"f","type":"int8"}]},"payload":{}}`, "true", "field name duplication f"},
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{}}`, "true", "field f: "},
 		{`{"schema":{"type":"int64"},"payload":1.5e99999999999999}`, "true", "an exponent that BigDecimal has"},
 		{`{"a":}`, "false", `invalid JSON at byte 5: found '}', want a value`},

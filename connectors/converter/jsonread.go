@@ -503,6 +503,7 @@ func (j *JSON) fields(s *data.Schema, at int) error {
 	if list == 0 || j.nodes[list].kind != '[' {
 		return fmt.Errorf("%w: Struct schema's \"fields\" argument is not an array.", ErrData) //nolint:staticcheck // Java's text
 	}
+	seen := map[string]bool{}
 	for c := j.nodes[list].first; c != 0; c = j.nodes[c].next {
 		name := j.member(c, "field")
 		if name == 0 || j.nodes[name].kind != '"' {
@@ -512,7 +513,12 @@ func (j *JSON) fields(s *data.Schema, at int) error {
 		if err != nil {
 			return err
 		}
-		s.Fields = append(s.Fields, data.Field{Name: string(j.text(name)), Schema: f})
+		text := string(j.text(name))
+		if seen[text] {
+			return fmt.Errorf("%w: Cannot create field because of field name duplication %s", ErrData, text)
+		}
+		seen[text] = true
+		s.Fields = append(s.Fields, data.Field{Name: text, Schema: f})
 	}
 	return nil
 }
