@@ -76,6 +76,9 @@ func (c *copier) apply(m *sluicev1.WatchMirrorResponse) ([]record, error) {
 // missed takes states away that went while no mirror followed, and that nobody reports as gone any more: those of deleted
 // connectors, and all of Sluice's once nobody acts. Those of connectors that Sluice never had stay.
 func (c *copier) missed(out []record, quiet bool) []record {
+	if !quiet && len(c.gone) == 0 {
+		return out // at nearly every marker: there may be many states
+	}
 	for _, key := range slices.Sorted(maps.Keys(c.states.known)) {
 		kind, connector, _, _ := topics.ParseStatusKey(key)
 		if kind != topics.StatusConnector && kind != topics.StatusTask || c.reported[key] {
