@@ -58,7 +58,7 @@ func compose(ctx context.Context, s process.Settings, c clock.Clock, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	if err := adm.Export(ctx, s, "sluice-executor", log); err != nil {
+	if err := adm.Apply(ctx, s, "sluice-executor", log); err != nil {
 		return nil, errors.Join(err, adm.Stop(ctx))
 	}
 	conf := executor.Config{Worker: w, Advertise: w.Advertise(), Plugins: plugins, Clock: c, Logger: log, Levels: s.Levels}

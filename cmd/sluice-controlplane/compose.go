@@ -78,7 +78,7 @@ func composeControlPlane(ctx context.Context, s process.Settings, c clock.Clock,
 	if err != nil {
 		return nil, errors.Join(err, conf.Listener.Close())
 	}
-	if err := adm.Export(ctx, s, "sluice-controlplane", log); err != nil {
+	if err := adm.Apply(ctx, s, "sluice-controlplane", log); err != nil {
 		return nil, errors.Join(err, conf.Listener.Close(), adm.Stop(ctx))
 	}
 	app := fx.New(fx.NopLogger, fx.Supply(conf, log),

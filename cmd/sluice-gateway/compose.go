@@ -40,7 +40,7 @@ func composeGateway(ctx context.Context, s process.Settings, c clock.Clock, log 
 	if err != nil {
 		return nil, errors.Join(err, listen.Close(conf))
 	}
-	if err := adm.Export(ctx, s, "sluice-gateway", log); err != nil {
+	if err := adm.Apply(ctx, s, "sluice-gateway", log); err != nil {
 		return nil, errors.Join(err, listen.Close(conf), adm.Stop(ctx))
 	}
 	conf.Metrics = &metrics

@@ -97,6 +97,7 @@ type term struct {
 	seen    map[string]bool               // sessions that lived when this leader first read the store, or since
 	sets    map[string]state.DropTaskSets // the present task set of each connector
 	blocked map[string]bool               // what was logged as waiting
+	took    time.Duration                 // the last plan
 
 	mu     sync.Mutex
 	fences map[unit.ID]bool // under way, or waiting to be tried again
@@ -157,9 +158,22 @@ func (t *term) loop(ctx context.Context) error {
 		case <-changed:
 		case <-t.wake:
 		case <-timer:
+			continue
+		}
+		// A plan looks at every unit. Changes that come one upon another are planned for together, so that plans take half of
+		// a core at most.
+		if t.took > 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-t.clock.After(min(t.took, longestPause)):
+			}
 		}
 	}
 }
+
+// longestPause bounds the pause between two plans.
+const longestPause = 50 * time.Millisecond
 
 // backoff is 100 ms, doubled up to 5 s, with jitter.
 func backoff(failures int) time.Duration {
@@ -200,6 +214,8 @@ func (t *term) plan() (*state.Snapshot, scheduler.Result) {
 	for id := range view.Sessions {
 		t.seen[id] = true
 	}
+	begin := t.clock.Boot()
+	defer func() { t.took = t.clock.Boot() - begin }()
 	return view, scheduler.Plan(view, t.clock.Now(), scheduler.Options{
 		Times: t.config.Times, StaticStabilityMax: t.config.StaticStability, FastFailover: t.config.FastFailover,
 		FirstRead: func(s string) bool { return t.seen[s] }, MaxGrants: maxGrants,

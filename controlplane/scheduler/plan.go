@@ -87,7 +87,7 @@ type planner struct {
 
 // Plan says what is to be written for the snapshot at that time.
 func Plan(snap *state.Snapshot, now time.Time, opt Options) Result {
-	p := &planner{snap: snap, now: now, opt: opt, want: map[unit.ID]want{}, blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, drains: map[string]*drain{}, freed: map[unit.ID]string{}}
+	p := &planner{snap: snap, now: now, opt: opt, want: make(map[unit.ID]want, len(snap.Assignments)), order: make([]unit.ID, 0, len(snap.Assignments)), blockTasks: map[string]string{}, blockAll: map[string]string{}, sessions: map[string]*session{}, drains: map[string]*drain{}, freed: map[unit.ID]string{}}
 	p.wants()
 	p.alterations()
 	p.loads()

@@ -174,11 +174,10 @@ func samePermutation(a, b *storev1.TaskSetRef) bool {
 // writeTaskSet writes base and chunks. Nobody sees them until the pointer is flipped.
 func (s *Store) writeTaskSet(ctx context.Context, p Plan, base *sluicev1.Config, ref *storev1.TaskSetRef) error {
 	prefix := s.keys.taskSet(p.Connector, p.Incarnation, ref.GetId())
-	enc, err := zstd.NewWriter(nil)
+	enc, err := encoder()
 	if err != nil {
 		return err
 	}
-	defer enc.Close() //nolint:errcheck // it writes nowhere
 	chunks := 0
 	flush := func(c *storev1.TaskSetChunk) error {
 		b, err := encode(c)
@@ -214,6 +213,9 @@ func (s *Store) writeTaskSet(ctx context.Context, p Plan, base *sluicev1.Config,
 	_, _, err = s.write(ctx, nil, op)
 	return err
 }
+
+// encoder is one for all task sets: each has buffers of a megabyte. Safe for concurrent use.
+var encoder = sync.OnceValues(func() (*zstd.Encoder, error) { return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1)) })
 
 // delta says how a task config differs from the connector config.
 func delta(base, task *sluicev1.Config) *storev1.ConfigDelta {

@@ -28,12 +28,9 @@ func Call(ctx context.Context, clk clock.Clock, name string, limit time.Duration
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	l, err := lane.New(ctx, clk, "plugin "+name)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
+	l := lane.New(ctx, clk, "plugin "+name)
 	defer l.Close()
-	err = l.Do(limit, ctx.Done(), f)
+	err := l.Do(limit, ctx.Done(), f)
 	if l.Busy() && ctx.Err() != nil {
 		if err = l.Await(min(grace, limit), nil); l.Busy() {
 			return fmt.Errorf("%s: %w: %w", name, ErrHung, context.Cause(ctx))

@@ -66,9 +66,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 		}
 	}()
 	defer t.deps.Stats.Add(t.stats)()
-	if t.lane, err = lane.New(ctx, t.deps.Clock, "sink-task"); err != nil {
-		return err
-	}
+	t.lane = lane.New(ctx, t.deps.Clock, "sink-task")
 	defer t.lane.Close()
 	t.pos, t.stopped = newPositions(), map[kafkaio.TopicPartition]bool{}
 	t.commitAt = t.deps.Clock.Now().Add(t.deps.CommitInterval)

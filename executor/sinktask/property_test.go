@@ -357,8 +357,7 @@ func live(r *rapid.T, w *world) *life {
 		next: []kafkaio.TopicPartition{tpOf(0), tpOf(1), tpOf(2)}, plan: &plan{Seek: -1}}
 	sink := &buffering{w: w, c: l.c}
 	t.sink, t.consumer = sink, l.c
-	t.lane, err = lane.New(context.Background(), clock.Real(), "test")
-	must(err)
+	t.lane = lane.New(context.Background(), clock.Real(), "test")
 	must(t.call(func(ctx context.Context) error { return sink.Start(ctx, &taskContext{t}, nil) }))
 	l.t, l.end = t, func() {
 		t.cut()

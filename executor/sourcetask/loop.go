@@ -28,8 +28,10 @@ const (
 	maxBytes   = 32 << 20
 	// idleProducer is how long a producer stays open with nothing to send.
 	idleProducer = time.Minute
-	// tick is how often the loop looks at its right and at what is due, where nothing wakes it.
+	// tick is how often the loop looks at what nothing wakes it for: that its right runs again, that a full queue has room.
 	tick = 100 * time.Millisecond
+	// idleTick is how often it looks where nothing is due.
+	idleTick = time.Minute
 	// retryPoll is the pause after a retriable error of Poll, as Kafka Connect's.
 	retryPoll = time.Second
 	// emptyPause keeps a task that returns nothing without waiting from spinning.
@@ -55,7 +57,8 @@ type loop struct {
 	lost     chan error // the producer is of no use any more
 	sentAt   time.Time
 	flushAt  time.Time
-	pollAt   time.Time
+	pollAt   time.Time // not before
+	polledAt time.Time // the last Poll's begin
 	writing  []Committable
 	tell     bool     // SourceCommitter.Commit is due
 	polled   bool     // the call in the lane is a Poll
@@ -80,13 +83,9 @@ func (t *task) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if t.lane, err = lane.New(ctx, t.deps.Clock, "source-task"); err != nil {
-		return err
-	}
+	t.lane = lane.New(ctx, t.deps.Clock, "source-task")
 	defer t.lane.Close()
-	if t.writer, err = lane.New(ctx, t.deps.Clock, "source-offsets"); err != nil {
-		return err
-	}
+	t.writer = lane.New(ctx, t.deps.Clock, "source-offsets")
 	defer t.writer.Close()
 	t.batch, t.used = connectors.NewSourceBatch(maxBatch), map[string]bool{}
 	t.acts = history.Acts(t.log)
@@ -113,7 +112,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 
 // work polls and delivers until the task is stopped or fails.
 func (t *task) work() error {
-	timer := t.deps.Clock.NewTimer(tick)
+	timer := t.deps.Clock.NewTimer(idleTick)
 	defer timer.Stop()
 	for {
 		if t.stopping.Err() != nil {
@@ -158,11 +157,27 @@ func (t *task) await(timer clock.Timer) {
 		default:
 		}
 	}
-	d := tick
-	if left := t.pollAt.Sub(t.deps.Clock.Now()); left > 0 && left < d {
-		d = left
+	timer.Reset(t.due(t.deps.Clock.Now()))
+}
+
+// due is how long the loop may wait for what wakes it. What sets it going again by itself is not counted: a call that
+// returns, an acknowledgement, a switch.
+func (t *task) due(now time.Time) time.Duration {
+	if t.txn != nil || len(t.rest) > 0 || !t.mayAct() {
+		return tick
 	}
-	timer.Reset(d)
+	d := idleTick
+	until := func(at time.Time) { d = min(d, max(at.Sub(now), 0)) }
+	if !t.lane.Busy() && now.Before(t.pollAt) {
+		until(t.pollAt)
+	}
+	if t.ledger.Dirty() && !t.writer.Busy() {
+		until(t.flushAt)
+	}
+	if t.producer != nil && t.ledger.Unacked() == 0 {
+		until(t.sentAt.Add(idleProducer + 1))
+	}
+	return d
 }
 
 // step does what can be done now.
@@ -208,7 +223,7 @@ func (t *task) step() error {
 		return nil
 	}
 	t.batch.Reset()
-	t.polled = true
+	t.polled, t.polledAt = true, now
 	return t.lane.Begin(t.poll)
 }
 
@@ -281,7 +296,7 @@ func (t *task) returned(err error) error {
 		return err
 	}
 	if len(t.batch.Records) == 0 {
-		t.pollAt = t.deps.Clock.Now().Add(emptyPause)
+		t.pollAt = t.polledAt.Add(emptyPause)
 	}
 	return t.take()
 }

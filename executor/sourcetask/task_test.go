@@ -423,6 +423,7 @@ func TestTask_AnIdleProducerIsClosedAndTheTaskRunsOnAndOpensAnother(t *testing.T
 	}}})
 	f.await("the first records are committed", func() bool { return f.store.committed() == 10 })
 	f.clock.by.Store(int64(2 * idleProducer))
+	f.task.SetPaused(false) // the timers of this clock do not know that it was put forward
 	f.await("the producer is closed", func() bool { _, closed := f.broker.opens(); return closed == 1 })
 	close(more)
 	f.await("the rest comes by another", func() bool { return len(f.broker.records()) == 20 })

@@ -148,4 +148,8 @@ func Compare(a, b ID) int {
 }
 
 // Sorted are the units of a map, in order.
-func Sorted[V any](m map[ID]V) []ID { return slices.SortedFunc(maps.Keys(m), Compare) }
+func Sorted[V any](m map[ID]V) []ID {
+	ids := slices.AppendSeq(make([]ID, 0, len(m)), maps.Keys(m))
+	slices.SortFunc(ids, Compare)
+	return ids
+}

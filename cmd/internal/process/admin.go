@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +23,7 @@ import (
 type Admin struct {
 	listener net.Listener
 	server   *http.Server
+	mux      *http.ServeMux
 	group    *run.Group
 	registry *prometheus.Registry
 	unexport telemetry.Stop // nil where nothing is exported
@@ -52,12 +54,23 @@ func NewAdmin(ctx context.Context, address string, ready func() error, metrics .
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	return &Admin{listener: l, registry: registry, group: run.New(context.Background(), "admin"),
+	return &Admin{listener: l, registry: registry, group: run.New(context.Background(), "admin"), mux: mux,
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10}}, nil
 }
 
-// Export exports the metrics by OTLP too, where the process's keys say so, until Stop.
-func (a *Admin) Export(ctx context.Context, s Settings, service string, log *slog.Logger) (err error) {
+// Profile serves profiles too. Before Start.
+func (a *Admin) Profile() {
+	a.mux.HandleFunc("GET /debug/pprof/", pprof.Index) // by name: heap, allocs, goroutine, …
+	a.mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	a.mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	a.mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+}
+
+// Apply does what the process's keys ask of it beside: metrics by OTLP, until Stop, and profiles. Before Start.
+func (a *Admin) Apply(ctx context.Context, s Settings, service string, log *slog.Logger) (err error) {
+	if s.Values.Bool(profiles) {
+		a.Profile()
+	}
 	if s.Values.Bool(otlpMetrics) {
 		a.unexport, err = telemetry.Metrics(ctx, service, a.registry, log)
 	}

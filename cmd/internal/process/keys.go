@@ -20,6 +20,7 @@ const (
 	AdminListen = "sluice.admin.listen"
 	stopTimeout = "sluice.stop.timeout.ms"
 	otlpMetrics = "sluice.otlp.metrics"
+	profiles    = "sluice.pprof"
 	tlsCert     = "sluice.tls.cert.file"
 	tlsKey      = "sluice.tls.key.file"
 	tlsCA       = "sluice.tls.ca.file"
@@ -78,7 +79,7 @@ func importanceOf(name string) configdef.Importance {
 	switch name {
 	case ControlPlane, ClusterID, GrpcListen, EtcdEndpoints, DataDir, Listeners:
 		return configdef.High
-	case logFormat, stopTimeout, SessionTTL, SessionMargin, FastFailover, StaticMax, ElectionTTL, AdminListeners, AllowOrigin, AllowMethods, ResponseHeaders:
+	case logFormat, profiles, stopTimeout, SessionTTL, SessionMargin, FastFailover, StaticMax, ElectionTTL, AdminListeners, AllowOrigin, AllowMethods, ResponseHeaders:
 		return configdef.Low
 	}
 	return configdef.Medium
@@ -91,6 +92,7 @@ func common(admin string) func(adder) {
 		add(logFormat, configdef.String, "text", configdef.In("text", "json"), "The form of the log's lines: text, or json, one object each.")
 		add(AdminListen, configdef.String, admin, nil, "Where /livez, /readyz and /metrics are served, host:port. Port 0 takes a free one; the log says which.")
 		add(otlpMetrics, configdef.Boolean, "false", nil, "Whether what /metrics serves is also exported by OTLP (gRPC), as OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_METRIC_EXPORT_INTERVAL and OpenTelemetry's other variables say.")
+		add(profiles, configdef.Boolean, "false", nil, "Whether /debug/pprof/ is served beside /metrics: profiles of the process's CPU, memory and goroutines, for whoever reaches the address.")
 		add(stopTimeout, configdef.Long, "30000", configdef.AtLeast(1), "How long the process has to end after SIGTERM; what has not ended then is cut off. An executor gives its units back within it.")
 		add(tlsCert, configdef.String, "", nil, "The PEM file of the certificate that this process shows to Sluice's other processes. It is read again at each handshake.")
 		add(tlsKey, configdef.String, "", nil, "The PEM file of that certificate's key.")

@@ -25,6 +25,7 @@ import (
 // flags are those of dev and demo.
 type flags struct {
 	rest, grpc, kafka, admin, data, bootstrap, worker, logLevel string
+	profiles                                                    bool
 }
 
 func (f *flags) define(s *pflag.FlagSet) {
@@ -32,6 +33,7 @@ func (f *flags) define(s *pflag.FlagSet) {
 	s.StringVar(&f.grpc, "grpc-listen", "127.0.0.1:8082", "address of the control API (gRPC); port 0 takes a free one")
 	s.StringVar(&f.kafka, "kafka-listen", "127.0.0.1:0", "address of the embedded Kafka-protocol broker; port 0 takes a free one")
 	s.StringVar(&f.admin, "admin-listen", "", adminUsage)
+	s.BoolVar(&f.profiles, "pprof", false, profilesUsage)
 	s.StringVar(&f.data, "data-dir", "", "directory that keeps everything; without it nothing outlives the process")
 	s.StringVar(&f.bootstrap, "bootstrap-servers", "", "your Kafka, instead of the embedded broker")
 	s.StringVar(&f.worker, "worker-config", "", "a Kafka Connect worker properties file")
@@ -39,7 +41,10 @@ func (f *flags) define(s *pflag.FlagSet) {
 	workerFlags(s)
 }
 
-const adminUsage = "address of /livez, /readyz and /metrics; without it they are not served; port 0 takes a free one"
+const (
+	adminUsage    = "address of /livez, /readyz and /metrics; without it they are not served; port 0 takes a free one"
+	profilesUsage = "serve /debug/pprof/ there too"
+)
 
 // workerFlags defines a flag for each worker key.
 func workerFlags(s *pflag.FlagSet) {
@@ -136,7 +141,7 @@ func (f *flags) start(cmd *cobra.Command, c clock.Clock) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Start(cmd.Context(), Options{RESTListen: restListen(rest, f.rest, cmd.Flags()), REST: rest, GRPCListen: f.grpc, KafkaListen: f.kafka, AdminListen: f.admin, DataDir: f.data, Bootstrap: bootstrap,
+	return Start(cmd.Context(), Options{RESTListen: restListen(rest, f.rest, cmd.Flags()), REST: rest, GRPCListen: f.grpc, KafkaListen: f.kafka, AdminListen: f.admin, Profiles: f.profiles, DataDir: f.data, Bootstrap: bootstrap,
 		Worker: worker, Clock: c, Logger: log, Levels: levels})
 }
 

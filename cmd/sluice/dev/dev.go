@@ -35,6 +35,8 @@ type Options struct {
 	RESTListen, GRPCListen, KafkaListen string
 	// AdminListen is where health and metrics are served; empty is nowhere.
 	AdminListen string
+	// Profiles says whether profiles are served there too.
+	Profiles bool
 	// REST are the worker's keys of the REST API. They say where it listens where RESTListen is empty.
 	REST process.Settings
 	// DataDir keeps etcd and the embedded broker; empty is a temporary directory, removed at the end.
@@ -129,7 +131,7 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 		return errors.Join(err, listen.Close(rest), grpcListener.Close())
 	}
 	if o.AdminListen != "" {
-		if err := p.listenAdmin(ctx, o.AdminListen, &rest); err != nil {
+		if err := p.listenAdmin(ctx, o, &rest); err != nil {
 			return errors.Join(err, listen.Close(rest), grpcListener.Close())
 		}
 	}
@@ -155,11 +157,14 @@ func (p *Process) compose(ctx context.Context, o Options, worker config.Worker) 
 }
 
 // listenAdmin opens the address that serves the health and the metrics of all parts.
-func (p *Process) listenAdmin(ctx context.Context, address string, rest *gateway.Config) (err error) {
+func (p *Process) listenAdmin(ctx context.Context, o Options, rest *gateway.Config) (err error) {
 	rest.Metrics = &gateway.Metrics{}
-	p.admin, err = process.NewAdmin(ctx, address, func() error { return p.exec.Health() }, rest.Metrics, &p.controlMetrics, &p.executorMetrics)
+	p.admin, err = process.NewAdmin(ctx, o.AdminListen, func() error { return p.exec.Health() }, rest.Metrics, &p.controlMetrics, &p.executorMetrics)
 	if err != nil {
 		return err
+	}
+	if o.Profiles {
+		p.admin.Profile()
 	}
 	p.Admin = p.admin.Addr().String()
 	p.onStop(p.admin.Stop)

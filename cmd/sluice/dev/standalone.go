@@ -25,6 +25,7 @@ import (
 // StandaloneCommand is `sluice standalone`: Kafka Connect's standalone mode.
 func StandaloneCommand(c clock.Clock) *cobra.Command {
 	var rest, grpc, admin, level string
+	var profiles bool
 	cmd := &cobra.Command{
 		Use:   "standalone worker.properties connector.properties…",
 		Short: "Run connectors from files in this process, as connect-standalone.sh does",
@@ -64,7 +65,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			p, err := Start(cmd.Context(), Options{RESTListen: restListen(keys, rest, cmd.Flags()), REST: keys, GRPCListen: grpc, AdminListen: admin, Bootstrap: kafka, Standalone: true,
+			p, err := Start(cmd.Context(), Options{RESTListen: restListen(keys, rest, cmd.Flags()), REST: keys, GRPCListen: grpc, AdminListen: admin, Profiles: profiles, Bootstrap: kafka, Standalone: true,
 				Worker: func(string) (config.Worker, error) { return w, nil }, Clock: c, Logger: log, Levels: levels})
 			if err != nil {
 				return err
@@ -85,6 +86,7 @@ func StandaloneCommand(c clock.Clock) *cobra.Command {
 	cmd.Flags().StringVar(&rest, "rest-listen", "", "address of the REST API; default is that of the key listeners, or 127.0.0.1:8083")
 	cmd.Flags().StringVar(&grpc, "grpc-listen", "127.0.0.1:0", "address of the control API (gRPC); port 0 takes a free one")
 	cmd.Flags().StringVar(&admin, "admin-listen", "", adminUsage)
+	cmd.Flags().BoolVar(&profiles, "pprof", false, profilesUsage)
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	workerFlags(cmd.Flags())
 	return cmd

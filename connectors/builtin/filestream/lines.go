@@ -3,6 +3,7 @@ package filestream
 import (
 	"bytes"
 	"fmt"
+	"sync"
 )
 
 const (
@@ -13,6 +14,9 @@ const (
 	// maxLine bounds the buffer, in bytes: a broker's socket.request.max.bytes, by default.
 	maxLine = 100 << 20
 )
+
+// buffers are those that nobody reads into: an idle task looks at its file each second.
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // lines splits bytes into lines that end in \n, \r or \r\n. Bytes are put where room says, and taken
 // out line by line.
@@ -34,7 +38,7 @@ func (l *lines) reset(pos int64) { *l = lines{buf: l.buf, nl: -1, pos: pos} }
 // room returns where to read to, at least minRead bytes.
 func (l *lines) room() ([]byte, error) {
 	if l.buf == nil {
-		l.buf = make([]byte, bufferSize)
+		l.buf = buffers.Get().(*[bufferSize]byte)[:]
 	}
 	if l.start == l.end || len(l.buf)-l.end < minRead {
 		l.compact()
@@ -65,6 +69,9 @@ func (l *lines) added(n int) { l.end += n }
 // release gives the buffer back where it is empty, so that idle tasks hold none.
 func (l *lines) release() {
 	if l.start == l.end {
+		if len(l.buf) == bufferSize {
+			buffers.Put((*[bufferSize]byte)(l.buf))
+		}
 		l.buf = nil
 		l.reset(l.pos)
 	}

@@ -1,4 +1,4 @@
-// Package lane runs the code of plugins beside the loop that needs it. A Lane is one goroutine that does
+// Package lane runs the code of plugins beside the loop that needs it. A Lane is one goroutine, from the first call on, that does
 // one call at a time; the loop begins a call, goes on serving Kafka, and takes the result from a channel.
 // So a plugin that hangs holds up its lane and nothing else: the loop stays able to stop, and to cut the
 // task from Kafka (DESIGN 4.10), and a panic comes back as an error with its stack.
@@ -28,15 +28,15 @@ type Lane struct {
 	clock  clock.Clock
 	calls  chan func()
 	done   chan error
+	begun  bool // the goroutine is there
 	busy   bool
 	cancel context.CancelFunc
 	base   context.Context
 }
 
 // New returns a lane whose calls get contexts that end when parent does. name labels its goroutine.
-func New(parent context.Context, c clock.Clock, name string) (*Lane, error) {
-	l := &Lane{group: run.New(context.WithoutCancel(parent), name), clock: c, calls: make(chan func(), 1), done: make(chan error, 1), base: parent}
-	return l, l.group.Go(l.run)
+func New(parent context.Context, c clock.Clock, name string) *Lane {
+	return &Lane{group: run.New(context.WithoutCancel(parent), name), clock: c, calls: make(chan func(), 1), done: make(chan error, 1), base: parent}
 }
 
 func (l *Lane) run(ctx context.Context) error {
@@ -54,6 +54,12 @@ func (l *Lane) run(ctx context.Context) error {
 func (l *Lane) Begin(f func(ctx context.Context) error) error {
 	if l.busy {
 		return ErrBusy
+	}
+	if !l.begun {
+		if err := l.group.Go(l.run); err != nil {
+			return err
+		}
+		l.begun = true
 	}
 	ctx, cancel := context.WithCancel(l.base)
 	l.busy, l.cancel = true, cancel
