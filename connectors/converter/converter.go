@@ -23,6 +23,10 @@ type Converter interface {
 	ToData(topic string, b []byte) (*data.Schema, data.Value, error)
 }
 
+// Borrower is a Converter that can make what it reads in an arena: its values are good until the next batch. The arena is its
+// owner's, who resets it.
+type Borrower interface{ Borrow(a *data.Arena) }
+
 // HeaderConverter converts the values of headers.
 type HeaderConverter interface {
 	Configure(config map[string]string) error

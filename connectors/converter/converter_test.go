@@ -341,8 +341,11 @@ func BenchmarkJSON_Read(b *testing.B) {
 		b.Run("schemas="+on, func(b *testing.B) {
 			j := newJSON(b, map[string]string{"schemas.enable": on})
 			text, _, _ := j.FromData(nil, "t", s, v)
+			var arena data.Arena
+			j.Borrow(&arena)
 			b.ReportAllocs()
 			for b.Loop() {
+				arena.Reset()
 				if _, _, err := j.ToData("t", text); err != nil {
 					b.Fatal(err)
 				}

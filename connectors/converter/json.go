@@ -46,7 +46,8 @@ type JSON struct {
 	readLast  *data.Schema
 	readOpen  []byte
 	nodes     []node
-	odd       bool // a null was read that a struct cannot have
+	arena     *data.Arena // of what is read; nil for the heap
+	odd       bool        // a null was read that a struct cannot have
 }
 
 // Configure implements Converter.
@@ -70,6 +71,9 @@ func (j *JSON) Configure(config map[string]string, _ bool) error {
 	}
 	return nil
 }
+
+// Borrow implements Borrower.
+func (j *JSON) Borrow(a *data.Arena) { j.arena = a }
 
 // FromData implements Converter.
 func (j *JSON) FromData(dst []byte, _ string, schema *data.Schema, v data.Value) ([]byte, bool, error) {

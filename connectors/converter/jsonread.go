@@ -122,9 +122,17 @@ func (j *JSON) member(at int, key string) (found int) {
 func (j *JSON) text(at int) []byte {
 	n := &j.nodes[at]
 	if n.escaped {
-		return unescape(n.text)
+		return unescape(j.arena.Bytes(len(n.text)), n.text)
 	}
 	return n.text
+}
+
+// count is the number of a node's children.
+func (j *JSON) count(at int) (n int) {
+	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
+		n++
+	}
+	return n
 }
 
 // plain reads a value without schema.
@@ -143,7 +151,7 @@ func (j *JSON) plain(at int) (data.Value, error) {
 		}
 		return data.Float64(j.float(n, 64)), nil
 	case '[':
-		list := []data.Value{}
+		list := j.arena.Values(j.count(at))
 		for c := n.first; c != 0; c = j.nodes[c].next {
 			v, err := j.plain(c)
 			if err != nil {
@@ -153,7 +161,7 @@ func (j *JSON) plain(at int) (data.Value, error) {
 		}
 		return data.Array(list), nil
 	}
-	m := &data.Map{}
+	m := j.arena.Map(j.count(at))
 	for c := n.first; c != 0; c = j.nodes[c].next {
 		v, err := j.plain(c)
 		if err != nil {
@@ -241,7 +249,7 @@ func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
 		if n.kind != '"' {
 			return j.nothing(s), nil
 		}
-		b, err := fromBase64(j.text(at))
+		b, err := fromBase64(j.arena.Bytes(len(n.text)), j.text(at))
 		if err != nil {
 			return data.Null(), fmt.Errorf("%w: Invalid bytes field: %w", ErrData, err)
 		}
@@ -264,11 +272,21 @@ func (j *JSON) object(s *data.Schema, at int) (data.Value, error) {
 	if n := &j.nodes[at]; n.kind != '{' {
 		return data.Null(), fmt.Errorf("%w: Structs should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
 	}
-	st := data.NewStruct(s)
-	for i, f := range s.Fields {
+	st := j.arena.Struct(s)
+	inOrder, c := j.inOrder(s, at), 0
+	for i := range s.Fields {
+		f := &s.Fields[i]
 		var v data.Value
 		var err error
-		if c := j.member(at, f.Name); c != 0 {
+		switch {
+		case !inOrder:
+			c = j.member(at, f.Name)
+		case i == 0:
+			c = j.nodes[at].first
+		default:
+			c = j.nodes[c].next
+		}
+		if c != 0 {
 			v, err = j.typed(f.Schema, c)
 		} else {
 			v, err = j.null(f.Schema)
@@ -282,6 +300,18 @@ func (j *JSON) object(s *data.Schema, at int) (data.Value, error) {
 		st.Set(i, v)
 	}
 	return data.StructOf(st), nil
+}
+
+// inOrder says whether an object has just the fields of a schema, in their order, as converters write them.
+func (j *JSON) inOrder(s *data.Schema, at int) bool {
+	c := j.nodes[at].first
+	for i := range s.Fields {
+		if c == 0 || string(j.nodes[c].key) != s.Fields[i].Name {
+			return false
+		}
+		c = j.nodes[c].next
+	}
+	return c == 0
 }
 
 // logical reads decimals and times, which have to be what they are.
@@ -314,9 +344,9 @@ func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
 		param, _ := s.Param(data.ScaleParameter)
 		text := n.text
 		if n.escaped {
-			text = unescape(text)
+			text = unescape(nil, text)
 		}
-		b, err := fromBase64(text)
+		b, err := fromBase64(j.arena.Bytes(len(n.text)), text)
 		if _, serr := strconv.Atoi(param); err != nil || serr != nil || len(b) == 0 {
 			return data.Null(), false, fmt.Errorf("%w: Invalid bytes for Decimal field", ErrData)
 		}
@@ -336,9 +366,8 @@ func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
 	return data.Int32(int32(i)), true, nil
 }
 
-// fromBase64 decodes as Jackson's MIME-NO-LINEFEEDS: blanks may be between groups of four.
-func fromBase64(text []byte) ([]byte, error) {
-	out := make([]byte, 0, len(text)/4*3+3)
+// fromBase64 appends what text decodes to, as Jackson's MIME-NO-LINEFEEDS: blanks may be between groups of four.
+func fromBase64(out, text []byte) ([]byte, error) {
 	for i := 0; i < len(text); {
 		if text[i] <= ' ' {
 			i++
@@ -400,7 +429,7 @@ func typedDecimal(s *data.Schema, text string) (data.Value, error) {
 }
 
 func (j *JSON) array(s *data.Schema, at int) (data.Value, error) {
-	list := []data.Value{}
+	list := j.arena.Values(j.count(at))
 	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
 		v, err := j.typed(s.Elem, c)
 		if err != nil {
@@ -413,7 +442,7 @@ func (j *JSON) array(s *data.Schema, at int) (data.Value, error) {
 
 // pairs reads a map: an object where the keys are strings, else an array of pairs.
 func (j *JSON) pairs(s *data.Schema, at int) (data.Value, error) {
-	m := &data.Map{}
+	m := j.arena.Map(j.count(at))
 	n := &j.nodes[at]
 	if s.Key == nil || s.Key.Type == data.KindString {
 		if n.kind != '{' {

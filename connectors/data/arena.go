@@ -4,6 +4,8 @@ import "unsafe"
 
 // Arena makes values in memory that is used again: what it handed out is valid until Reset. The zero Arena is
 // ready. One that has seen a few batches of a kind allocates nothing more. Not safe for concurrent use.
+//
+// A nil Arena makes values that live as long as they are used.
 type Arena struct {
 	structs slab[Struct]
 	maps    slab[Map]
@@ -15,6 +17,9 @@ type Arena struct {
 
 // Struct makes a struct of nulls, as NewStruct does.
 func (a *Arena) Struct(s *Schema) *Struct {
+	if a == nil {
+		return NewStruct(s)
+	}
 	st := &a.structs.take(1)[0]
 	st.schema, st.values = s, a.values.take(len(s.Fields))
 	return st
@@ -22,6 +27,9 @@ func (a *Arena) Struct(s *Schema) *Struct {
 
 // Map makes an empty map with room for n entries.
 func (a *Arena) Map(n int) *Map {
+	if a == nil {
+		return &Map{entries: make([]Entry, 0, n)}
+	}
 	m := &a.maps.take(1)[0]
 	m.entries = a.entries.take(n)[:0]
 	return m
@@ -34,19 +42,36 @@ func (a *Arena) CopyMap(m *Map, more int) *Map {
 	return out
 }
 
+// Values makes no values, with room for n.
+func (a *Arena) Values(n int) []Value {
+	if a == nil {
+		return make([]Value, 0, n)
+	}
+	return a.values.take(n)[:0]
+}
+
 // Headers makes no headers, with room for n.
-func (a *Arena) Headers(n int) Headers { return a.headers.take(n)[:0] }
+func (a *Arena) Headers(n int) Headers {
+	if a == nil {
+		return make(Headers, 0, n)
+	}
+	return a.headers.take(n)[:0]
+}
 
 // Bytes makes no bytes, with room for n.
-func (a *Arena) Bytes(n int) []byte { return a.bytes.take(n)[:0] }
+func (a *Arena) Bytes(n int) []byte {
+	if a == nil {
+		return make([]byte, 0, n)
+	}
+	return a.bytes.take(n)[:0]
+}
 
 // Text copies b.
 func (a *Arena) Text(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
-	to := a.bytes.take(len(b))
-	copy(to, b)
+	to := append(a.Bytes(len(b)), b...)
 	return unsafe.String(unsafe.SliceData(to), len(to))
 }
 
@@ -71,7 +96,7 @@ const (
 )
 
 func (s *slab[T]) take(n int) []T {
-	if cap(s.all)-len(s.all) < n {
+	if s.all == nil || cap(s.all)-len(s.all) < n {
 		s.all = make([]T, 0, max(firstSlab, 2*cap(s.all), n))
 	}
 	from := len(s.all)

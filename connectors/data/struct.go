@@ -67,8 +67,9 @@ type Map struct{ entries []Entry }
 // Put sets the value of a key.
 func (m *Map) Put(k, v Value) {
 	for i := range m.entries {
-		if Equal(m.entries[i].Key, k) {
-			m.entries[i].Value = v
+		// What is equal has equal bits, and most keys are strings of another length.
+		if e := &m.entries[i]; e.Key.bits == k.bits && Equal(e.Key, k) {
+			e.Value = v
 			return
 		}
 	}

@@ -17,6 +17,7 @@ type Sink struct {
 	chain            *Chain
 	op               *Operator
 	rawKey, rawValue bool
+	arena            data.Arena // of what the converters make
 	headers          data.Headers
 	origin           []int // of each converted record, its place in the consumed batch
 	onTopic          func(topic string)
@@ -27,6 +28,11 @@ type Sink struct {
 // NewSink returns the stage of one task; chain is nil without transforms. onTopic is called once for each topic; it may be nil.
 func NewSink(conv Converters, chain *Chain, op *Operator, onTopic func(topic string)) *Sink {
 	s := &Sink{conv: conv, chain: chain, op: op, rawKey: converter.Raw(conv.Key), rawValue: converter.Raw(conv.Value), onTopic: onTopic}
+	for _, c := range []converter.Converter{conv.Key, conv.Value} {
+		if b, ok := c.(converter.Borrower); ok {
+			b.Borrow(&s.arena)
+		}
+	}
 	if op.Reports() {
 		s.reporter = &Reporter{sink: s}
 	}
@@ -49,6 +55,7 @@ func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, again bool, out *c
 		clear(s.op.noted)
 	}
 	noted := len(s.op.noted) > 0
+	s.arena.Reset()
 	clear(out.Records)
 	clear(s.headers)
 	out.Records, s.headers, s.origin = out.Records[:0], s.headers[:0], s.origin[:0]
