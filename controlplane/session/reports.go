@@ -25,6 +25,8 @@ type reporter struct {
 	st       *stream
 	statuses map[unit.ID]store.StatusWrite
 	due      clock.Timer // armed while statuses wait
+	// even is when, in boot time, the writes so far would be done at one per statusEvery.
+	even time.Duration
 }
 
 // report runs until the stream ends; what has been reported by then is still written.
@@ -98,8 +100,14 @@ func (r *reporter) add(report *sluicev1.StatusReport) {
 		}}
 	}
 	if len(r.statuses) > 0 && r.due == nil {
-		r.arm(statusDelay)
+		r.arm(r.wait())
 	}
+}
+
+// wait is how long what is reported now waits for others. A unit that was just started is seen RUNNING at once, and ten
+// thousand of them cost five writes a second.
+func (r *reporter) wait() time.Duration {
+	return max(statusDelay, r.even-r.st.server.clock.Boot()-(statusBurst-1)*statusEvery)
 }
 
 func (r *reporter) arm(d time.Duration) { r.due = r.st.server.clock.NewTimer(d) }
@@ -113,6 +121,7 @@ func (r *reporter) flush(ctx context.Context) error {
 	for _, w := range r.statuses {
 		writes = append(writes, w)
 	}
+	r.even = max(r.even, r.st.server.clock.Boot()) + statusEvery
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := r.st.server.store.WriteStatuses(ctx, writes); err != nil {
