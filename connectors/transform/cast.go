@@ -274,9 +274,9 @@ func castFloat(f float64, to data.Kind) data.Value {
 	case data.KindFloat64:
 		return data.Float64(f)
 	case data.KindInt64, data.KindBool:
-		return castInteger(saturate(f, math.MinInt64, math.MaxInt64), to)
+		return castInteger(javadecimal.Saturate(f, math.MinInt64, math.MaxInt64), to)
 	default: // by way of an int
-		return castInteger(saturate(f, math.MinInt32, math.MaxInt32), to)
+		return castInteger(javadecimal.Saturate(f, math.MinInt32, math.MaxInt32), to)
 	}
 }
 

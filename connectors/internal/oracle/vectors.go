@@ -74,8 +74,8 @@ type Unlike string
 
 func (u Unlike) Error() string { return string(u) }
 
-// schema is the schema of an index.
-func (v *Vector) schema(i int) (*data.Schema, error) {
+// Schema is the schema of an index.
+func (v *Vector) Schema(i int) (*data.Schema, error) {
 	if v.schemas == nil {
 		v.schemas = make([]*data.Schema, len(v.S))
 	}
@@ -102,18 +102,18 @@ func (v *Vector) schema(i int) (*data.Schema, error) {
 		if err := json.Unmarshal(f[1], &at); err != nil {
 			return nil, err
 		}
-		if fd.Schema, err = v.schema(at); err != nil {
+		if fd.Schema, err = v.Schema(at); err != nil {
 			return nil, err
 		}
 		s.Fields = append(s.Fields, fd)
 	}
 	if j.K != nil {
-		if s.Key, err = v.schema(*j.K); err != nil {
+		if s.Key, err = v.Schema(*j.K); err != nil {
 			return nil, err
 		}
 	}
 	if j.E != nil {
-		if s.Elem, err = v.schema(*j.E); err != nil {
+		if s.Elem, err = v.Schema(*j.E); err != nil {
 			return nil, err
 		}
 	}
@@ -224,7 +224,7 @@ func (v *Vector) value(s *data.Schema, raw json.RawMessage) (data.Value, error) 
 		return data.MapOf(m), nil
 	default:
 		if at := int(number()); at >= 0 {
-			own, err := v.schema(at)
+			own, err := v.Schema(at)
 			if err != nil {
 				return data.Null(), err
 			}
@@ -275,7 +275,7 @@ func (v *Vector) Pair(raw []json.RawMessage) (*data.Schema, data.Value, error) {
 	if err != nil {
 		return nil, data.Null(), err
 	}
-	s, err := v.schema(at)
+	s, err := v.Schema(at)
 	if err != nil {
 		return nil, data.Null(), err
 	}
