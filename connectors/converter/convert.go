@@ -96,8 +96,11 @@ func convert(to, from *data.Schema, v data.Value) (data.Value, bool) {
 	}
 }
 
-// decimalOf is the number that a value of a Decimal schema is.
+// decimalOf is what Java has as a BigDecimal: a value of a Decimal schema, or a decimal without one.
 func decimalOf(s *data.Schema, v data.Value) (javadecimal.Decimal, bool) {
+	if n, scale := v.BigDecimal(); n != nil {
+		return javadecimal.Decimal{Unscaled: n, Scale: int(scale)}, true
+	}
 	if s == nil || s.Name != data.DecimalName || v.Kind() != data.KindBytes {
 		return javadecimal.Decimal{}, false
 	}
@@ -245,10 +248,10 @@ func rescale(d javadecimal.Decimal, scale int) (*big.Int, bool) {
 }
 
 // InferSchema is org.apache.kafka.connect.data.Values.inferSchema: the schema of a value that has none, nil where none can be said (null,
-// a moment, an array or map that is empty or has nulls only, elements of several types). Schemas of elements say a type only.
+// a moment, a decimal, an array or map that is empty or has nulls only, elements of several types). Schemas of elements say a type only.
 func InferSchema(v data.Value) *data.Schema {
 	switch v.Kind() {
-	case data.KindNull, data.KindDate:
+	case data.KindNull, data.KindDate, data.KindDecimal:
 		return nil
 	case data.KindStruct:
 		return v.Struct().Schema()

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
@@ -320,12 +319,7 @@ func differs(v *vector, got string) string {
 		}
 		return ""
 	}
-	switch {
-	case strings.HasSuffix(v.Class, ".StringConverter") && !utf8.Valid(v.B):
-		return "text that is no UTF-8"
-	case got == "error" && len(v.B) > 1 && (v.B[0] == 0 || v.B[1] == 0 || v.B[0] >= 0xFE):
-		return "JSON in UTF-16"
-	case got == "error" && otherType.Match(v.B):
+	if got == "error" && otherType.Match(bytes.ReplaceAll(v.B, []byte{0}, nil)) {
 		return "a logical type's name on another type"
 	}
 	return ""

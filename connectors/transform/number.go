@@ -10,8 +10,11 @@ import (
 	"github.com/sluice-project/sluice/internal/javadecimal"
 )
 
-// decimalOf is the value of a Decimal schema.
+// decimalOf is the value of a Decimal schema, or a decimal without one.
 func decimalOf(s *data.Schema, v data.Value) javadecimal.Decimal {
+	if n, scale := v.BigDecimal(); n != nil {
+		return javadecimal.Decimal{Unscaled: n, Scale: int(scale)}
+	}
 	text, _ := s.Param(data.ScaleParameter)
 	scale, _ := strconv.Atoi(text) // a Decimal without scale is no Decimal that a converter reads
 	return javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}

@@ -178,10 +178,11 @@ func (v *Vector) value(s *data.Schema, raw json.RawMessage) (data.Value, error) 
 	case "n":
 		n, _ := new(big.Int).SetString(text(), 10)
 		scale, ok := s.Param(data.ScaleParameter)
-		if !ok {
-			return data.Null(), Unlike("a BigDecimal without a schema")
+		if s == nil || s.Name != data.DecimalName {
+			own, err := strconv.ParseInt(string(parts[2]), 10, 32)
+			return data.BigDecimal(n, int32(own)), err
 		}
-		if scale != string(parts[2]) {
+		if !ok || scale != string(parts[2]) {
 			return data.Null(), Unlike("a BigDecimal of another scale than its schema")
 		}
 		return data.Decimal(n), nil
