@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/connectors/data"
@@ -134,6 +135,9 @@ func (*String) FromData(dst []byte, _ string, s *data.Schema, v data.Value) ([]b
 func (*String) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 	if b == nil {
 		return data.OptionalStringSchema, data.Null(), nil
+	}
+	if !utf8.Valid(b) {
+		return data.OptionalStringSchema, data.String(javaText(b)), nil
 	}
 	return data.OptionalStringSchema, data.StringOfBytes(b), nil
 }

@@ -174,6 +174,8 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 			return dst, fmt.Errorf("%w: Mismatching schema.", ErrData) //nolint:staticcheck // Java's text
 		}
 		return j.appendStruct(dst, v.Struct())
+	case data.KindDecimal:
+		return dst, fmt.Errorf("%w: Java class class java.math.BigDecimal does not have corresponding schema type.", ErrData)
 	default:
 		return dst, fmt.Errorf("%w: Java class class java.util.Date does not have corresponding schema type.", ErrData)
 	}

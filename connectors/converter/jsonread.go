@@ -20,7 +20,10 @@ func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 	if b == nil {
 		return nil, data.Null(), nil
 	}
-	b = bytes.TrimPrefix(b, mark)
+	b, err := toUTF8(b)
+	if err != nil {
+		return nil, data.Null(), err
+	}
 	if !j.schemas {
 		if err := j.parse(b); err != nil {
 			return nil, data.Null(), err
@@ -46,9 +49,6 @@ func (j *JSON) ToData(_ string, b []byte) (*data.Schema, data.Value, error) {
 	v, err := j.typed(schema, at)
 	return schema, v, err
 }
-
-// mark is a byte order mark, which Jackson takes.
-var mark = []byte("\xEF\xBB\xBF")
 
 func (j *JSON) parse(b []byte) (err error) {
 	j.nodes, err = parse(b, j.nodes)
@@ -430,10 +430,22 @@ func typedDecimal(s *data.Schema, text string) (data.Value, error) {
 
 func (j *JSON) array(s *data.Schema, at int) (data.Value, error) {
 	list := j.arena.Values(j.count(at))
+	var members map[string]int // of an object, which Jackson takes for its values: where each is in list
+	if j.nodes[at].kind == '{' {
+		members = map[string]int{}
+	}
 	for c := j.nodes[at].first; c != 0; c = j.nodes[c].next {
 		v, err := j.typed(s.Elem, c)
 		if err != nil {
 			return v, err
+		}
+		if members != nil {
+			key := string(j.nodes[c].key)
+			if i, again := members[key]; again { // the last one counts
+				list[i] = v
+				continue
+			}
+			members[key] = len(list)
 		}
 		list = append(list, v)
 	}

@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/data"
-	"github.com/sluice-project/sluice/internal/javadecimal"
 )
 
 // AppendText appends a value without a schema as Java's String.valueOf shows it.
@@ -86,13 +85,8 @@ func appendScalar(dst []byte, v data.Value) []byte {
 // appendLogical appends what is an object of its own in Java: decimals, and times in a layout, which is chosen by the
 // time where it is empty.
 func appendLogical(dst []byte, s *data.Schema, v data.Value, layout string) ([]byte, bool) {
-	if s != nil && s.Name == data.DecimalName && v.Kind() == data.KindBytes {
-		text, _ := s.Param(data.ScaleParameter)
-		scale, err := strconv.Atoi(text)
-		if err != nil {
-			return dst, false
-		}
-		return append(dst, javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}.String()...), true
+	if d, ok := decimalOf(s, v); ok {
+		return append(dst, d.String()...), true
 	}
 	ms, ok := momentOf(s, v)
 	if !ok {

@@ -404,6 +404,14 @@ func (m *merger) align(e parsed) (data.Value, error) {
 			}
 		}
 	}
+	if d, ok := decimalOf(e.schema, v); ok && m.common.Name == data.DecimalName { // in Java each keeps its own scale
+		common, _ := decimalOf(m.common, v)
+		n, ok := rescale(d, common.Scale)
+		if !ok {
+			return v, errText
+		}
+		return data.Decimal(n), nil
+	}
 	if v.Kind() == m.common.Type {
 		return v, nil
 	}
@@ -428,13 +436,16 @@ func (m *merger) align(e parsed) (data.Value, error) {
 	}
 }
 
-// bare is a value that loses its schema: times are moments, at any depth.
+// bare is a value that loses its schema: times are moments, and decimals have their scale, at any depth.
 func bare(s *data.Schema, v data.Value) data.Value {
 	if s == nil {
 		return v
 	}
 	if ms, ok := momentOf(s, v); ok {
 		return data.Moment(ms)
+	}
+	if d, ok := decimalOf(s, v); ok {
+		return data.BigDecimal(d.Unscaled, int32(d.Scale)) //nolint:gosec // a scale has 32 bits
 	}
 	switch v.Kind() {
 	case data.KindArray:

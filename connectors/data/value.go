@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"unsafe"
 )
 
@@ -27,9 +28,12 @@ const (
 	// KindDate is a moment without a schema, Java's java.util.Date: what TimestampConverter makes in schemaless
 	// data. With a schema, dates, times and timestamps are the numbers that their logical types say.
 	KindDate
+	// KindDecimal is a decimal number without a schema, Java's java.math.BigDecimal, with a scale of its own. With a schema,
+	// decimals are bytes, and the scale is the schema's.
+	KindDecimal
 )
 
-var kindNames = [...]string{"NULL", "INT8", "INT16", "INT32", "INT64", "FLOAT32", "FLOAT64", "BOOLEAN", "STRING", "BYTES", "ARRAY", "MAP", "STRUCT", "DATE"}
+var kindNames = [...]string{"NULL", "INT8", "INT16", "INT32", "INT64", "FLOAT32", "FLOAT64", "BOOLEAN", "STRING", "BYTES", "ARRAY", "MAP", "STRUCT", "DATE", "DECIMAL"}
 
 // String is Kafka Connect's name of the type.
 func (k Kind) String() string {
@@ -42,8 +46,8 @@ func (k Kind) String() string {
 // Value is one value of any kind. The zero Value is null. 24 bytes; scalars, strings and bytes need no
 // allocation.
 type Value struct {
-	ptr  unsafe.Pointer // string and bytes: the first byte; array, map, struct: the object
-	bits uint64         // scalars: the bits; string, bytes, array: the length
+	ptr  unsafe.Pointer // string and bytes: the first byte; array, map, struct, decimal: the object
+	bits uint64         // scalars: the bits; string, bytes, array: the length; decimal: the scale
 	kind Kind
 }
 
@@ -96,6 +100,11 @@ func StringOfBytes(b []byte) Value {
 
 // Moment makes a DATE of Unix milliseconds.
 func Moment(ms int64) Value { return Value{kind: KindDate, bits: uint64(ms)} }
+
+// BigDecimal makes a DECIMAL: unscaled x 10^-scale. unscaled is not copied.
+func BigDecimal(unscaled *big.Int, scale int32) Value {
+	return Value{kind: KindDecimal, ptr: unsafe.Pointer(unscaled), bits: uint64(scale)}
+}
 
 // Array makes an ARRAY; nil is null. The slice is not copied.
 func Array(v []Value) Value {
@@ -177,6 +186,14 @@ func (v Value) Raw() []byte {
 	return unsafe.Slice((*byte)(v.ptr), int(v.bits))
 }
 
+// BigDecimal is a DECIMAL, nil for other kinds. It must not be changed.
+func (v Value) BigDecimal() (unscaled *big.Int, scale int32) {
+	if v.kind != KindDecimal {
+		return nil, 0
+	}
+	return (*big.Int)(v.ptr), int32(v.bits)
+}
+
 // Array is an ARRAY, nil for other kinds. It must not be changed.
 func (v Value) Array() []Value {
 	if v.kind != KindArray {
@@ -227,6 +244,8 @@ func Equal(a, b Value) bool {
 		return a.Map().equal(b.Map())
 	case KindStruct:
 		return a.Struct().equal(b.Struct())
+	case KindDecimal:
+		return a.bits == b.bits && (*big.Int)(a.ptr).Cmp((*big.Int)(b.ptr)) == 0
 	default:
 		return a.bits == b.bits
 	}
@@ -281,6 +300,9 @@ func (v Value) GoString() string {
 		return fmt.Sprintf("map%#v", v.Map().Entries())
 	case KindStruct:
 		return fmt.Sprintf("struct%#v", v.Struct().values)
+	case KindDecimal:
+		unscaled, scale := v.BigDecimal()
+		return fmt.Sprintf("decimal(%s, %d)", unscaled, scale)
 	default:
 		return fmt.Sprint(v.Int())
 	}

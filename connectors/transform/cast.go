@@ -216,8 +216,8 @@ func castValue(a *data.Arena, s *data.Schema, v data.Value, to data.Kind) (data.
 		from = s.Type
 	}
 	switch {
-	case from == data.KindDate:
-		return v, badData("Cast transformation was passed a value of type class java.util.Date which is not supported by Connect's data API")
+	case from == data.KindDate, from == data.KindDecimal:
+		return v, badData("Cast transformation was passed a value of type class %s which is not supported by Connect's data API", javaClass(nil, v))
 	case from > data.KindBytes:
 		return v, badData("Cast transformation does not support casting from %s; supported types are [%s, BYTES]", from, castTypeNames)
 	case to > data.KindString || to == data.KindNull:
@@ -274,9 +274,9 @@ func castFloat(f float64, to data.Kind) data.Value {
 	case data.KindFloat64:
 		return data.Float64(f)
 	case data.KindInt64, data.KindBool:
-		return castInteger(saturate(f, math.MinInt64, math.MaxInt64), to)
+		return castInteger(javadecimal.Saturate(f, math.MinInt64, math.MaxInt64), to)
 	default: // by way of an int
-		return castInteger(saturate(f, math.MinInt32, math.MaxInt32), to)
+		return castInteger(javadecimal.Saturate(f, math.MinInt32, math.MaxInt32), to)
 	}
 }
 

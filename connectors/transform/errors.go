@@ -74,6 +74,8 @@ func javaClass(s *data.Schema, v data.Value) string {
 		return "org.apache.kafka.connect.data.Struct"
 	case data.KindDate:
 		return "java.util.Date"
+	case data.KindDecimal:
+		return "java.math.BigDecimal"
 	default:
 		return "null"
 	}

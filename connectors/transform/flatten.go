@@ -100,7 +100,7 @@ func (f *flatten) flat(m *data.Map, prefix string, out *data.Map) error {
 			}
 		case data.KindStruct:
 			return badData("Flatten transformation does not support class %s for record without schemas (for field %s).", javaClass(nil, e.Value), name)
-		case data.KindDate:
+		case data.KindDate, data.KindDecimal:
 			return badData("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", javaClass(nil, e.Value))
 		default:
 			out.Put(data.String(name), e.Value)

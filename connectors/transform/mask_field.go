@@ -111,6 +111,9 @@ func (m *maskField) mask(s *data.Schema, v data.Value) (data.Value, error) {
 	if !m.replaces {
 		switch class {
 		case "java.math.BigDecimal":
+			if v.Kind() == data.KindDecimal {
+				return data.BigDecimal(new(big.Int), 0), nil
+			}
 			return zero, nil
 		case "[B", "org.apache.kafka.connect.data.Struct":
 			return v, badData("Cannot mask value of type: class %s", class)
@@ -139,6 +142,8 @@ func (m *maskField) mask(s *data.Schema, v data.Value) (data.Value, error) {
 		return v, badData("Unable to convert %s (class java.lang.String) to number", m.with)
 	case !m.isNumber:
 		return v, badData("Unable to convert %s (class java.lang.String) to a number", m.with)
+	case v.Kind() == data.KindDecimal:
+		return data.BigDecimal(m.number.Unscaled, int32(m.number.Scale)), nil //nolint:gosec // a scale has 32 bits
 	case class == "java.math.BigDecimal":
 		return m.decimal(s)
 	case v.Kind() == data.KindFloat32:

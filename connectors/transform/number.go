@@ -10,24 +10,14 @@ import (
 	"github.com/sluice-project/sluice/internal/javadecimal"
 )
 
-// decimalOf is the value of a Decimal schema.
+// decimalOf is the value of a Decimal schema, or a decimal without one.
 func decimalOf(s *data.Schema, v data.Value) javadecimal.Decimal {
+	if n, scale := v.BigDecimal(); n != nil {
+		return javadecimal.Decimal{Unscaled: n, Scale: int(scale)}
+	}
 	text, _ := s.Param(data.ScaleParameter)
 	scale, _ := strconv.Atoi(text) // a Decimal without scale is no Decimal that a converter reads
 	return javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}
-}
-
-// saturate is Java's conversion of a double to a long, or to an int.
-func saturate(f float64, low, high int64) int64 {
-	switch {
-	case math.IsNaN(f):
-		return 0
-	case f >= float64(high):
-		return high
-	case f <= float64(low):
-		return low
-	}
-	return int64(f)
 }
 
 var floatText = regexp.MustCompile(`^[-+]?(NaN|Infinity|(([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|0[xX]([0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][-+]?[0-9]+)[fFdD]?)$`)

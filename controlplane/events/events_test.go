@@ -109,6 +109,13 @@ func live(t *testing.T, b store.Backend, s *store.Store) {
 	}
 	report(a, running, "")
 	report(a, failed, "boom")
+	next := func(attempt int32) {
+		t.Helper()
+		must(s.WriteStatuses(ctx, []store.StatusWrite{{Unit: u, Epoch: a.Epoch, Value: &storev1.Status{State: failed, Trace: "boom", Executor: a.Value.GetExecutor(),
+			AutoRestart: &sluicev1.AutoRestart{ErrorClass: "transient", Attempt: attempt, Attempts: 100, NextMs: 1_700_000_000_000}}}}))
+	}
+	next(1)
+	next(2)
 	must(s.MarkSession(ctx, "s1", func(v *storev1.Session) { v.Cordoned = true }))
 	must(s.MarkSession(ctx, "s1", func(v *storev1.Session) { v.Evicting = true }))
 	must(s.MarkSession(ctx, "s1", func(v *storev1.Session) { v.Cordoned, v.Evicting = false, false }))
@@ -131,6 +138,7 @@ func live(t *testing.T, b store.Backend, s *store.Store) {
 var told = []string{
 	"executor.joined  x:1", "connector.created c ", "connector.config_changed c  [b password]", "connector.target_changed c  TARGET_STATE_PAUSED",
 	"leader.changed  r", "assignment.granted task:c/0 x:1", "assignment.granted task:c/1 x:1", "status.changed task:c/0 x:1 STATE_RUNNING ", "status.changed task:c/0 x:1 STATE_FAILED boom",
+	"status.changed task:c/0 x:1 STATE_FAILED boom transient 1/100 1700000000000", "status.changed task:c/0 x:1 STATE_FAILED boom transient 2/100 1700000000000",
 	"executor.cordoned  x:1", "executor.draining  x:1", "executor.uncordoned  x:1", "assignment.releasing task:c/0 x:1 MOVE ", "assignment.released task:c/0 x:1 CLEAN ",
 	"executor.joined  x:2", "assignment.moved task:c/0 x:2  x:1", "executor.left  x:2", "assignment.lapsed task:c/0 x:2", "cluster.handed_back  ", "cluster.taken_again  ", "connector.deleted c ",
 }
@@ -150,6 +158,9 @@ func words(entries []events.Entry) (out []string) {
 			s += " " + v.GetTarget().GetTo().String()
 		case v.GetStatus() != nil:
 			s += " " + v.GetStatus().GetTo().String() + " " + v.GetStatus().GetTrace()
+			if r := v.GetStatus().GetAutoRestart(); r != nil {
+				s += fmt.Sprintf(" %s %d/%d %d", r.GetErrorClass(), r.GetAttempt(), r.GetAttempts(), r.GetNextMs())
+			}
 		case v.GetAssignment().GetHow() != "" || v.GetAssignment().GetFrom() != "":
 			s += " " + v.GetAssignment().GetHow() + " " + v.GetAssignment().GetFrom()
 		}

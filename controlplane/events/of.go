@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/sluice-project/sluice/controlplane/state"
 	"github.com/sluice-project/sluice/internal/unit"
 	storev1 "github.com/sluice-project/sluice/proto/sluice/store/v1"
@@ -160,9 +162,10 @@ func changedKeys(a, b *sluicev1.Config) []string {
 	return slices.Sorted(maps.Keys(changed))
 }
 
-// status tells of states and traces; a status that goes goes with what it is of.
+// status tells of states, traces and attempts to start again; a status that goes goes with what it is of.
 func status(old, now *state.Status) []*sluicev1.Event {
-	if now == nil || old != nil && old.Value.GetState() == now.Value.GetState() && old.Value.GetTrace() == now.Value.GetTrace() && old.Value.GetExecutor() == now.Value.GetExecutor() {
+	if now == nil || old != nil && old.Value.GetState() == now.Value.GetState() && old.Value.GetTrace() == now.Value.GetTrace() && old.Value.GetExecutor() == now.Value.GetExecutor() &&
+		proto.Equal(old.Value.GetAutoRestart(), now.Value.GetAutoRestart()) {
 		return nil
 	}
 	v, from := now.Value, sluicev1.State_STATE_UNSPECIFIED
@@ -170,7 +173,7 @@ func status(old, now *state.Status) []*sluicev1.Event {
 		from = old.Value.GetState()
 	}
 	return one(&sluicev1.Event{Type: "status.changed", Connector: now.Unit.Connector(), Unit: now.Unit.String(), Executor: v.GetExecutor(), Detail: &sluicev1.Event_Status{
-		Status: &sluicev1.StatusChange{From: from, To: v.GetState(), Trace: v.GetTrace(), Version: v.GetVersion(), Epoch: v.GetEpoch()}}})
+		Status: &sluicev1.StatusChange{From: from, To: v.GetState(), Trace: v.GetTrace(), Version: v.GetVersion(), Epoch: v.GetEpoch(), AutoRestart: v.GetAutoRestart()}}})
 }
 
 func assignment(old, now *state.Assignment, how string, lapsed bool) []*sluicev1.Event {

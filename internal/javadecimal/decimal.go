@@ -99,3 +99,16 @@ func (d Decimal) Float(bits int) float64 {
 	f, _ := strconv.ParseFloat(d.String(), bits) // infinite where it is out of range
 	return f
 }
+
+// Saturate is Java's conversion of a double to a long, or to an int.
+func Saturate(f float64, low, high int64) int64 {
+	switch {
+	case math.IsNaN(f):
+		return 0
+	case f >= float64(high):
+		return high
+	case f <= float64(low):
+		return low
+	}
+	return int64(f)
+}

@@ -193,7 +193,7 @@ func again(r *sluicev1.AutoRestart) string {
 	case r.GetNextMs() == 0:
 		return "no (" + r.GetErrorClass() + ")"
 	}
-	return fmt.Sprintf("%d/%d at %s", r.GetAttempt(), r.GetAttempts(), time.UnixMilli(r.GetNextMs()).UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%d/%d at %s (%s)", r.GetAttempt(), r.GetAttempts(), time.UnixMilli(r.GetNextMs()).UTC().Format(time.RFC3339), r.GetErrorClass())
 }
 
 func word(s, prefix string) string { return strings.TrimPrefix(s, prefix) }

@@ -106,6 +106,9 @@ func detail(e *sluicev1.Event) string {
 		if line, _, _ := strings.Cut(d.Status.GetTrace(), "\n"); line != "" {
 			out += "  " + line
 		}
+		if next := again(d.Status.GetAutoRestart()); next != "" {
+			out += "  again: " + next
+		}
 		return out
 	case *sluicev1.Event_Assignment:
 		if d.Assignment.GetFrom() != "" {

@@ -74,8 +74,8 @@ type Unlike string
 
 func (u Unlike) Error() string { return string(u) }
 
-// schema is the schema of an index.
-func (v *Vector) schema(i int) (*data.Schema, error) {
+// Schema is the schema of an index.
+func (v *Vector) Schema(i int) (*data.Schema, error) {
 	if v.schemas == nil {
 		v.schemas = make([]*data.Schema, len(v.S))
 	}
@@ -102,18 +102,18 @@ func (v *Vector) schema(i int) (*data.Schema, error) {
 		if err := json.Unmarshal(f[1], &at); err != nil {
 			return nil, err
 		}
-		if fd.Schema, err = v.schema(at); err != nil {
+		if fd.Schema, err = v.Schema(at); err != nil {
 			return nil, err
 		}
 		s.Fields = append(s.Fields, fd)
 	}
 	if j.K != nil {
-		if s.Key, err = v.schema(*j.K); err != nil {
+		if s.Key, err = v.Schema(*j.K); err != nil {
 			return nil, err
 		}
 	}
 	if j.E != nil {
-		if s.Elem, err = v.schema(*j.E); err != nil {
+		if s.Elem, err = v.Schema(*j.E); err != nil {
 			return nil, err
 		}
 	}
@@ -178,10 +178,11 @@ func (v *Vector) value(s *data.Schema, raw json.RawMessage) (data.Value, error) 
 	case "n":
 		n, _ := new(big.Int).SetString(text(), 10)
 		scale, ok := s.Param(data.ScaleParameter)
-		if !ok {
-			return data.Null(), Unlike("a BigDecimal without a schema")
+		if s == nil || s.Name != data.DecimalName {
+			own, err := strconv.ParseInt(string(parts[2]), 10, 32)
+			return data.BigDecimal(n, int32(own)), err
 		}
-		if scale != string(parts[2]) {
+		if !ok || scale != string(parts[2]) {
 			return data.Null(), Unlike("a BigDecimal of another scale than its schema")
 		}
 		return data.Decimal(n), nil
@@ -224,7 +225,7 @@ func (v *Vector) value(s *data.Schema, raw json.RawMessage) (data.Value, error) 
 		return data.MapOf(m), nil
 	default:
 		if at := int(number()); at >= 0 {
-			own, err := v.schema(at)
+			own, err := v.Schema(at)
 			if err != nil {
 				return data.Null(), err
 			}
@@ -275,7 +276,7 @@ func (v *Vector) Pair(raw []json.RawMessage) (*data.Schema, data.Value, error) {
 	if err != nil {
 		return nil, data.Null(), err
 	}
-	s, err := v.schema(at)
+	s, err := v.Schema(at)
 	if err != nil {
 		return nil, data.Null(), err
 	}

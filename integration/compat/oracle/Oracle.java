@@ -26,6 +26,8 @@ import org.apache.kafka.connect.transforms.predicates.*;
  * Converters: a line has "c" the class, "cfg" the config, "g" the number of the instance, which several lines in a row share, and
  * "dir". "from" converts "in", a schema and a value, to bytes: "b", or null. "to" converts "b" to "out", a schema and a
  * value. Either may have "err" instead. Values has "parse" and "string", between a text "x" and schema and value.
+ * Values' conversions from type to type: a line has "m" the method, "in" a schema and a value, and "out", a schema and what came
+ * of it, or "err". "to" is the schema that convertTo and convertToDecimal were asked for.
  * Transforms and predicates:
  * A line has "c" the class, "cfg" the config, and one of: "def" the definition; "val" the answers of its validation;
  * "cerr" the error of configure(); "in" a record with "out", "drop", "match" or "err". Schemas are a table "s" that
@@ -48,6 +50,7 @@ public class Oracle {
         long seed = Long.parseLong(args[1]);
         for (Class<?> c : CLASSES) write(dir.resolve("transform/testdata"), seed, c, Oracle::run);
         for (Class<?> c : CONVERTERS) write(dir.resolve("converter/testdata"), seed, c, Oracle::convert);
+        write(dir.resolve("converter/testdata"), seed, Conversions.class, Oracle::conversions);
     }
 
     interface Run { void run(Class<?> c, Writer out) throws Exception; }
@@ -55,7 +58,7 @@ public class Oracle {
     static void write(Path dir, long seed, Class<?> c, Run run) throws Exception {
         Files.createDirectories(dir);
         rnd = new Random(seed * 1_000_003 + c.getName().hashCode());
-        String name = c.getName().substring(c.getName().lastIndexOf('.') + 1).replace('$', '.');
+        String name = c == Conversions.class ? "Values.convert" : c.getName().substring(c.getName().lastIndexOf('.') + 1).replace('$', '.');
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (GZIPOutputStream zip = new GZIPOutputStream(bytes) {{ def.setLevel(9); }};
              Writer out = new OutputStreamWriter(zip, StandardCharsets.UTF_8)) {
@@ -167,6 +170,81 @@ public class Oracle {
         }
     }
 
+    /** Values, with what only its own may call. */
+    static class Conversions extends Values {
+        static Object to(Schema to, Schema from, Object v) { return convertTo(to, from, v); }
+    }
+
+    interface Conversion { Object of(Schema from, Object v); }
+
+    static final Map<String, Conversion> METHODS = new LinkedHashMap<>();
+    static {
+        METHODS.put("convertToBoolean", Values::convertToBoolean);
+        METHODS.put("convertToByte", Values::convertToByte);
+        METHODS.put("convertToShort", Values::convertToShort);
+        METHODS.put("convertToInteger", Values::convertToInteger);
+        METHODS.put("convertToLong", Values::convertToLong);
+        METHODS.put("convertToFloat", Values::convertToFloat);
+        METHODS.put("convertToDouble", Values::convertToDouble);
+        METHODS.put("convertToString", Values::convertToString);
+        METHODS.put("convertToList", Values::convertToList);
+        METHODS.put("convertToMap", Values::convertToMap);
+        METHODS.put("convertToStruct", Values::convertToStruct);
+        METHODS.put("convertToTime", Values::convertToTime);
+        METHODS.put("convertToDate", Values::convertToDate);
+        METHODS.put("convertToTimestamp", Values::convertToTimestamp);
+        METHODS.put("convertToDecimal", null);
+        METHODS.put("convertTo", null);
+        METHODS.put("inferSchema", (s, v) -> Values.inferSchema(v));
+    }
+
+    static void conversions(Class<?> c, Writer out) throws Exception {
+        for (Map.Entry<String, Conversion> m : METHODS.entrySet()) {
+            String name = m.getKey();
+            for (int i = 0; i < 300; i++) {
+                SchemaAndValue in = converted(name);
+                Schema schema = name.equals("inferSchema") ? null : in.schema(); // it does not look at one
+                Object v = in.value();
+                Schema to = name.equals("convertToDecimal") ? Decimal.schema(any(new Integer[] {0, 1, 2, 3, 7, -2})) : name.equals("convertTo") ? schema(1, false) : null;
+                Schemas s = new Schemas();
+                StringBuilder line = new StringBuilder("{\"c\":" + quote(Values.class.getName()) + ",\"m\":" + quote(name) + ",\"in\":[" + write(schema, v, s) + "]");
+                if (to != null) line.append(",\"to\":").append(s.of(to));
+                try {
+                    Object got = name.equals("convertTo") ? Conversions.to(to, schema, v) : name.equals("convertToDecimal") ? Values.convertToDecimal(schema, v, Integer.parseInt(to.parameters().get("scale")))
+                        : m.getValue().of(schema, v);
+                    Schema as = name.equals("convertToTime") ? Time.SCHEMA : name.equals("convertToDate") ? org.apache.kafka.connect.data.Date.SCHEMA
+                        : name.equals("convertToTimestamp") ? Timestamp.SCHEMA : got instanceof List || got instanceof Map ? got == v ? schema : null : to;
+                    if (name.equals("inferSchema")) line.append(",\"out\":[").append(got == null ? "null" : "" + s.of((Schema) got)).append(",null]");
+                    else line.append(",\"out\":[").append(write(as, got, s)).append("]");
+                } catch (Exception e) {
+                    line.append(",\"err\":").append(error(e));
+                }
+                out.write(line + ",\"s\":" + s + "}\n");
+            }
+        }
+    }
+
+    /** What is to be converted: what a method can take, mostly. */
+    static SchemaAndValue converted(String method) {
+        if (rnd.nextInt(20) == 0) return new SchemaAndValue(rnd.nextBoolean() ? null : schema(1, false), null);
+        boolean list = method.equals("convertToList"), map = method.equals("convertToMap"), struct = method.equals("convertToStruct");
+        boolean time = method.equals("convertToTime") || method.equals("convertToDate") || method.equals("convertToTimestamp");
+        if ((list || map || struct || method.equals("inferSchema")) && rnd.nextInt(3) == 0) {
+            if (rnd.nextInt(3) == 0) return new SchemaAndValue(null, list ? any(new Object[] {Arrays.asList(1, "x", null), Arrays.asList(plain(1), plain(1)), Collections.emptyList()}) : map(2, false));
+            Schema s = list ? SchemaBuilder.array(schema(1, false)).build() : map ? SchemaBuilder.map(Schema.STRING_SCHEMA, schema(1, false)).build() : struct(2, false).build();
+            return new SchemaAndValue(s, value(s, 2));
+        }
+        switch (rnd.nextInt(8)) {
+            case 0: return new SchemaAndValue(rnd.nextBoolean() ? null : rnd.nextBoolean() ? Schema.STRING_SCHEMA : primitive(), mutate(any(LITERALS), LITERALS));
+            case 1: return new SchemaAndValue(null, plain(2));
+            case 2: return input(Values.class);
+            case 3: if (time) { java.util.Date d = new java.util.Date(rnd.nextInt(4) == 0 ? 86400000L * rnd.nextInt(30000) : moment()); return new SchemaAndValue(rnd.nextBoolean() ? null : Timestamp.SCHEMA, d); }
+            case 4: if (time) { Schema s = finish(rnd.nextInt(3) == 0 ? Timestamp.builder() : rnd.nextBoolean() ? Time.builder() : org.apache.kafka.connect.data.Date.builder()); return new SchemaAndValue(s, value(s, 0)); }
+            case 5: return new SchemaAndValue(rnd.nextBoolean() ? null : Schema.STRING_SCHEMA, any(list || map || rnd.nextInt(3) > 0 ? LITERALS : TIMES));
+            default: { Schema s = primitive(); return new SchemaAndValue(rnd.nextInt(3) == 0 ? null : s, value(s, 0)); }
+        }
+    }
+
     static String base64(byte[] b) { return b == null ? "null" : "\"" + Base64.getEncoder().encodeToString(b) + "\""; }
 
     /** Whether there is an array of bytes in it, whose text is an address. */
@@ -224,7 +302,7 @@ public class Oracle {
         "\"1\"", "{}", "[]", "[1,2]", "[[1,2]]", "\"int8\"", "\"struct\"", "\"bytes\"", "\"optional\"", "\"default\"", "\"org.apache.kafka.connect.data.Date\"", "\"org.apache.kafka.connect.data.Decimal\""};
     static final java.util.regex.Pattern TOKEN = java.util.regex.Pattern.compile("\"[^\"]*\"|-?[0-9][0-9.eE+-]*|true|false|null");
 
-    static byte[] bytes(Class<?> c, Map<String, String> cfg) {
+    static byte[] bytes(Class<?> c, Map<String, String> cfg) throws Exception {
         if (rnd.nextInt(25) == 0 && c != Values.class) return null;
         if (c == SimpleHeaderConverter.class || c == Values.class || c == StringConverter.class) {
             if (rnd.nextInt(30) == 0) return new byte[] {'a', (byte) 0xff, (byte) 0xc3, 'b', (byte) 0xe2, (byte) 0x82};
@@ -240,9 +318,14 @@ public class Oracle {
         }
         if (rnd.nextInt(4) == 0) {
             String doc = any(DOCUMENTS);
-            switch (rnd.nextInt(40)) {
+            switch (rnd.nextInt(50)) {
                 case 0: return new byte[] {'"', 'a', (byte) 0xff, '"'};
                 case 1: return doc.getBytes(StandardCharsets.UTF_16BE);
+                case 3: return doc.getBytes(StandardCharsets.UTF_16LE);
+                case 4: return ("\uFEFF" + doc).getBytes(rnd.nextBoolean() ? StandardCharsets.UTF_16BE : StandardCharsets.UTF_16LE);
+                case 5: return doc.getBytes(rnd.nextBoolean() ? "UTF-32BE" : "UTF-32LE");
+                case 6: return ("\uFEFF" + doc).getBytes(rnd.nextBoolean() ? "UTF-32BE" : "UTF-32LE");
+                case 7: { byte[] b = new byte[rnd.nextInt(7)]; for (int i = 0; i < b.length; i++) b[i] = any(new Byte[] {0, (byte) 0xfe, (byte) 0xff, '1', '"', (byte) 0xef, (byte) 0xbb, (byte) 0xbf}); return b; }
                 case 2: return ("[".repeat(1200) + "]".repeat(1200)).getBytes(StandardCharsets.UTF_8);
                 default: return doc.getBytes(StandardCharsets.UTF_8);
             }
@@ -584,6 +667,8 @@ public class Oracle {
         }
     }
 
+    static final BigDecimal[] DECIMALS = {new BigDecimal("1.50"), new BigDecimal("-7"), new BigDecimal("1e30"), new BigDecimal("0.00"), new BigDecimal("12345678901234567890.5")};
+
     /** A value without a schema. */
     static Object plain(int depth) {
         switch (rnd.nextInt(depth > 0 ? 14 : 11)) {
@@ -597,7 +682,7 @@ public class Oracle {
             case 7: return rnd.nextBoolean();
             case 8: return text();
             case 9: return new byte[] {9};
-            case 10: return rnd.nextInt(3) == 0 ? new java.util.Date(moment()) : text();
+            case 10: return rnd.nextInt(3) == 0 ? new java.util.Date(moment()) : rnd.nextInt(3) == 0 ? any(DECIMALS) : text();
             case 11: { List<Object> l = new ArrayList<>(); for (int i = rnd.nextInt(3); i > 0; i--) l.add(plain(depth - 1)); return l; }
             case 12: return map(depth, false);
             default: { Schema s = struct(1, false).build(); return rnd.nextInt(4) == 0 ? value(s, 1) : map(depth, false); }
@@ -695,7 +780,10 @@ public class Oracle {
         return j.toString();
     }
 
-    static String error(Throwable e) { return "[" + quote(e.getClass().getName()) + "," + (e.getMessage() == null ? "null" : quote(e.getMessage())) + "]"; }
+    /** Class and words, less addresses, which are others every time. */
+    static String error(Throwable e) {
+        return "[" + quote(e.getClass().getName()) + "," + (e.getMessage() == null ? "null" : quote(e.getMessage().replaceAll("@[0-9a-f]{5,8}\\b", "@"))) + "]";
+    }
 
     static String json(Map<String, String> m) {
         StringJoiner j = new StringJoiner(",", "{", "}");

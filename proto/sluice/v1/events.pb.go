@@ -554,7 +554,10 @@ type StatusChange struct {
 	// The plugin's version.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	// The epoch of the grant whose holder says so.
-	Epoch         *Epoch `protobuf:"bytes,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch *Epoch `protobuf:"bytes,5,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Of a failure, how it is started again by itself: which attempt is next, why and when, or why there is none. Each attempt that
+	// fails is an event, with the same state.
+	AutoRestart   *AutoRestart `protobuf:"bytes,6,opt,name=auto_restart,json=autoRestart,proto3" json:"auto_restart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -620,6 +623,13 @@ func (x *StatusChange) GetVersion() string {
 func (x *StatusChange) GetEpoch() *Epoch {
 	if x != nil {
 		return x.Epoch
+	}
+	return nil
+}
+
+func (x *StatusChange) GetAutoRestart() *AutoRestart {
+	if x != nil {
+		return x.AutoRestart
 	}
 	return nil
 }
@@ -957,13 +967,14 @@ const file_sluice_v1_events_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x0e2\x16.sluice.v1.TargetStateR\x04from\x12&\n" +
 	"\x02to\x18\x02 \x01(\x0e2\x16.sluice.v1.TargetStateR\x02to\"#\n" +
 	"\vTasksChange\x12\x14\n" +
-	"\x05count\x18\x01 \x01(\x05R\x05count\"\xae\x01\n" +
+	"\x05count\x18\x01 \x01(\x05R\x05count\"\xe9\x01\n" +
 	"\fStatusChange\x12$\n" +
 	"\x04from\x18\x01 \x01(\x0e2\x10.sluice.v1.StateR\x04from\x12 \n" +
 	"\x02to\x18\x02 \x01(\x0e2\x10.sluice.v1.StateR\x02to\x12\x14\n" +
 	"\x05trace\x18\x03 \x01(\tR\x05trace\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12&\n" +
-	"\x05epoch\x18\x05 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\"\xa6\x01\n" +
+	"\x05epoch\x18\x05 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x129\n" +
+	"\fauto_restart\x18\x06 \x01(\v2\x16.sluice.v1.AutoRestartR\vautoRestart\"\xa6\x01\n" +
 	"\x10AssignmentChange\x12&\n" +
 	"\x05epoch\x18\x01 \x01(\v2\x10.sluice.v1.EpochR\x05epoch\x12*\n" +
 	"\x05class\x18\x02 \x01(\x0e2\x14.sluice.v1.UnitClassR\x05class\x12\x18\n" +
@@ -1011,7 +1022,8 @@ var file_sluice_v1_events_proto_goTypes = []any{
 	(TargetState)(0),            // 12: sluice.v1.TargetState
 	(State)(0),                  // 13: sluice.v1.State
 	(*Epoch)(nil),               // 14: sluice.v1.Epoch
-	(UnitClass)(0),              // 15: sluice.v1.UnitClass
+	(*AutoRestart)(nil),         // 15: sluice.v1.AutoRestart
+	(UnitClass)(0),              // 16: sluice.v1.UnitClass
 }
 var file_sluice_v1_events_proto_depIdxs = []int32{
 	2,  // 0: sluice.v1.WatchEventsResponse.event:type_name -> sluice.v1.Event
@@ -1029,13 +1041,14 @@ var file_sluice_v1_events_proto_depIdxs = []int32{
 	13, // 12: sluice.v1.StatusChange.from:type_name -> sluice.v1.State
 	13, // 13: sluice.v1.StatusChange.to:type_name -> sluice.v1.State
 	14, // 14: sluice.v1.StatusChange.epoch:type_name -> sluice.v1.Epoch
-	14, // 15: sluice.v1.AssignmentChange.epoch:type_name -> sluice.v1.Epoch
-	15, // 16: sluice.v1.AssignmentChange.class:type_name -> sluice.v1.UnitClass
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	15, // 15: sluice.v1.StatusChange.auto_restart:type_name -> sluice.v1.AutoRestart
+	14, // 16: sluice.v1.AssignmentChange.epoch:type_name -> sluice.v1.Epoch
+	16, // 17: sluice.v1.AssignmentChange.class:type_name -> sluice.v1.UnitClass
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_sluice_v1_events_proto_init() }
