@@ -58,7 +58,7 @@ verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-val
 
 .PHONY: bench
 bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n. Needs a JDK and Maven.
-	BENCH_JOBS='$(or $(JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
+	BENCH_JOBS='$(or $(value JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
 
 .PHONY: microbench
 microbench: ## Benchmarks of the hot path: nanoseconds and allocations per record.

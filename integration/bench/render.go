@@ -58,13 +58,13 @@ func Markdown(all []Result) string {
 		fmt.Fprintf(&w, "| %s | %s | %s | %s | %.2f | %s | %s |\n", t.what, t.said, number(r.median(Connect, t.of)), number(r.median(Sluice, t.of)), r.ratio(t.of), percent(r.noise(t.of)), met)
 	}
 	w.WriteString("\n## Throughput, CPU and memory\n\n" +
-		"| job | rounds | records/s: Kafka Connect | Sluice | ratio | CPU us/record: Kafka Connect | Sluice (all processes) | ratio | noise | peak MiB: Kafka Connect | Sluice (all processes) | ratio | commit |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+		"| job | rounds | records/s: Kafka Connect | Sluice | ratio | CPU us/record: Kafka Connect | Sluice (all processes) | ratio | noise | ratio, cold | peak MiB: Kafka Connect | Sluice (all processes) | ratio | commit |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for i := range all {
 		r := &all[i]
-		fmt.Fprintf(&w, "| %s | %d | %s | %s | %.2f | %s | %s (%s) | %.2f | %s | %s | %s (%s) | %.2f | %s |\n", r.Job, len(r.of(Sluice, rate)),
+		fmt.Fprintf(&w, "| %s | %d | %s | %s | %.2f | %s | %s (%s) | %.2f | %s | %s | %s | %s (%s) | %.2f | %s |\n", r.Job, len(r.of(Sluice, rate)),
 			number(r.median(Connect, rate)), number(r.median(Sluice, rate)), r.ratio(rate),
-			number(r.median(Connect, micros)), number(r.median(Sluice, micros)), number(r.median(Sluice, microsAll)), r.ratio(microsAll), percent(r.noise(microsAll)),
+			number(r.median(Connect, micros)), number(r.median(Sluice, micros)), number(r.median(Sluice, microsAll)), r.ratio(microsAll), percent(r.noise(microsAll)), number(r.cold()),
 			number(r.median(Connect, peak)), number(r.median(Sluice, peak)), number(r.median(Sluice, peakAll)), r.ratio(peak), r.Commit)
 	}
 	return w.String()

@@ -44,7 +44,20 @@ type Result struct {
 	Date    string `json:"date"`
 	Commit  string `json:"commit"`
 	Machine string `json:"machine"`
-	Runs    []Run  `json:"runs"`
+	// Warm are the rounds that came first and do not count.
+	Warm []Run `json:"warm"`
+	Runs []Run `json:"runs"`
+}
+
+// maxWarm is how many warm-up rounds there are at most.
+const maxWarm = 8
+
+// warm says whether the JVM's compiler has done its work: Kafka Connect's CPU per record has become less by less than a
+// tenth twice in a row.
+func warm(runs []Run) bool {
+	v := (&Result{Runs: runs}).of(Connect, micros)
+	n := len(v)
+	return n > 2 && v[n-1] > 0.9*v[n-2] && v[n-2] > 0.9*v[n-3]
 }
 
 // metric is one figure of a run.
@@ -70,6 +83,12 @@ func (r *Result) median(side string, m metric) float64 { return median(r.of(side
 
 // ratio is Sluice's median over Kafka Connect's.
 func (r *Result) ratio(m metric) float64 { return r.median(Sluice, m) / r.median(Connect, m) }
+
+// cold is the ratio of CPU in the first warm-up round, as of processes that have just been started.
+func (r *Result) cold() float64 {
+	first := Result{Runs: r.Warm[:min(2, len(r.Warm))]}
+	return first.ratio(microsAll)
+}
 
 // noise is A beside A: the median of how far neighbouring rounds of one side are apart, of the side where it is more; NaN of a single round.
 func (r *Result) noise(m metric) float64 {

@@ -53,6 +53,21 @@ func TestResult_RatiosAreOfMediansAndNoiseIsOfNeighbours(t *testing.T) {
 	}
 }
 
+func TestWarm_WhenCPUHasStoppedFalling(t *testing.T) {
+	for _, c := range []struct {
+		micros []float64
+		warm   bool
+	}{{nil, false}, {[]float64{4, 4}, false}, {[]float64{8, 4, 3.9}, false}, {[]float64{8, 4, 3.9, 3.8}, true}, {[]float64{3, 4, 5}, true}, {[]float64{4, 3.9, 3}, false}} {
+		var runs []Run
+		for _, m := range c.micros {
+			runs = append(runs, Run{Side: Connect, CPU: m}, Run{Side: Sluice, CPU: 1})
+		}
+		if warm(runs) != c.warm {
+			t.Errorf("%v: warm is %v", c.micros, !c.warm)
+		}
+	}
+}
+
 func TestMarkdown_SaysOfEachTargetWhetherItIsMet(t *testing.T) {
 	all := []Result{{Job: "file-kafka/string/100", Commit: "abc", Runs: append(runs(Connect, 300_000, 300_000), runs(Sluice, 1_350_000, 1_350_000)...)}}
 	text := Markdown(all)
