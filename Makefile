@@ -57,7 +57,11 @@ verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-val
 	  $(GO) test -tags verify -count=1 -timeout 600s ./deploy/verify
 
 .PHONY: bench
-bench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
+bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n. Needs a JDK and Maven.
+	BENCH_JOBS='$(or $(value JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
+
+.PHONY: microbench
+microbench: ## Benchmarks of the hot path: nanoseconds and allocations per record.
 	$(GO) test -run '^$$' -bench . -benchmem ./executor/... ./connectors/...
 
 # Every input that makes it fail is written to the package's testdata/fuzz, where make test finds it from then on.

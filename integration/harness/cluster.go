@@ -49,8 +49,20 @@ type Cluster struct {
 // Binaries builds all programs, the executor with PartitionedSource, into a directory that lives as long as the test.
 func Binaries(t testing.TB, root string) string {
 	t.Helper()
+	return binaries(t, root, "-tags", "faults")
+}
+
+// Release builds all programs as they are published.
+func Release(t testing.TB, root string) string {
+	t.Helper()
+	return binaries(t, root)
+}
+
+func binaries(t testing.TB, root string, flags ...string) string {
+	t.Helper()
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "faults", "-o", bin+"/", "./cmd/...", "./integration/harness/etcdmember")
+	args := append([]string{"build", "-o", bin + "/"}, flags...)
+	build := exec.CommandContext(t.Context(), "go", append(args, "./cmd/...", "./integration/harness/etcdmember")...)
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)

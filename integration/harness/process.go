@@ -29,6 +29,15 @@ type Process struct {
 	lives int
 }
 
+// Run starts any program; it is killed when the test ends, where it still runs.
+func Run(t testing.TB, name, program string, args ...string) *Process {
+	t.Helper()
+	p := &Process{Name: name, t: t, dir: t.TempDir(), bin: program, args: args}
+	p.Start()
+	t.Cleanup(p.Kill)
+	return p
+}
+
 // Start starts it, and does not wait.
 func (p *Process) Start() {
 	p.t.Helper()
