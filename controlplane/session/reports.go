@@ -25,8 +25,6 @@ type reporter struct {
 	st       *stream
 	statuses map[unit.ID]store.StatusWrite
 	due      clock.Timer // armed while statuses wait
-	// even is when, in boot time, the writes so far would be done at one per statusEvery.
-	even time.Duration
 }
 
 // report runs until the stream ends; what has been reported by then is still written.
@@ -100,14 +98,8 @@ func (r *reporter) add(report *sluicev1.StatusReport) {
 		}}
 	}
 	if len(r.statuses) > 0 && r.due == nil {
-		r.arm(r.wait())
+		r.arm(statusDelay)
 	}
-}
-
-// wait is how long what is reported now waits for others. A unit that was just started is seen RUNNING at once, and ten
-// thousand of them cost five writes a second.
-func (r *reporter) wait() time.Duration {
-	return max(statusDelay, r.even-r.st.server.clock.Boot()-(statusBurst-1)*statusEvery)
 }
 
 func (r *reporter) arm(d time.Duration) { r.due = r.st.server.clock.NewTimer(d) }
@@ -121,7 +113,6 @@ func (r *reporter) flush(ctx context.Context) error {
 	for _, w := range r.statuses {
 		writes = append(writes, w)
 	}
-	r.even = max(r.even, r.st.server.clock.Boot()) + statusEvery
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := r.st.server.store.WriteStatuses(ctx, writes); err != nil {

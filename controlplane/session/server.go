@@ -86,9 +86,7 @@ type Config struct {
 
 // Periods of the server. None of them is a promise to executors.
 const (
-	statusEvery  = 200 * time.Millisecond // states are written this often (DESIGN 9),
-	statusBurst  = 50                     // but so many times one after the other where there was little before,
-	statusDelay  = 5 * time.Millisecond   // and wait this long for others
+	statusDelay  = 200 * time.Millisecond // statuses wait this long for others (DESIGN 9)
 	retryDelay   = 500 * time.Millisecond // before a failed write or read of the store is tried again
 	helloTimeout = 10 * time.Second       // for the first message of a stream, and the next chunk of a bulk call
 	openTimeout  = 30 * time.Second       // for what hello asks of the store
