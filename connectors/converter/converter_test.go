@@ -338,6 +338,73 @@ func TestBuiltin_EachIsFoundByItsClassAndMakesItself(t *testing.T) {
 	}
 }
 
+// What eight bytes at once say of a string is what one after the other says.
+func TestPlainRun_EndsAtTheFirstByteThatMeansSomethingElse(t *testing.T) {
+	interesting := []byte{0, 0x1f, ' ', '!', '"', '#', '[', '\\', ']', 'a', 0x7f, 0x80, 0xa2, 0xdc, 0xff}
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOfN(rapid.SampledFrom(interesting), 0, 40).Draw(t, "b")
+		want, wantHigh := 0, byte(0)
+		for want < len(b)/8*8 && b[want] >= ' ' && b[want] != '"' && b[want] != '\\' {
+			wantHigh |= b[want] & 0x80
+			want++
+		}
+		if n, high := plainRun(b); n != want || high != wantHigh {
+			t.Fatalf("%q: %d %x, want %d %x", b, n, high, want, wantHigh)
+		}
+	})
+}
+
+// The arena is what a sink's batches are read into.
+func TestJSON_ABatchIsReadIntoTheMemoryOfTheLastAndAllocatesNothing(t *testing.T) {
+	for _, on := range []string{"true", "false"} {
+		s, v := structOf(t)
+		j, plain := newJSON(t, map[string]string{"schemas.enable": on}), newJSON(t, map[string]string{"schemas.enable": on})
+		var arena data.Arena
+		j.Borrow(&arena)
+		text, _, err := j.FromData(nil, "t", s, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := func() (last data.Value) {
+			arena.Reset()
+			for range 10 {
+				if _, last, err = j.ToData("t", text); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return last
+		}
+		_, want, _ := plain.ToData("t", text)
+		for range 3 {
+			if got := batch(); !data.Equal(got, want) {
+				t.Fatalf("schemas.enable=%s: %#v, want %#v", on, got, want)
+			}
+		}
+		if n := testing.AllocsPerRun(20, func() { batch() }); n != 0 {
+			t.Errorf("schemas.enable=%s: %v allocations a batch", on, n)
+		}
+	}
+}
+
+func TestJSON_WhatIsEmptyIsNotNull(t *testing.T) {
+	var arena data.Arena
+	for _, a := range []*data.Arena{nil, &arena} {
+		j := newJSON(t, map[string]string{"schemas.enable": "false"})
+		j.Borrow(a)
+		for text, kind := range map[string]data.Kind{"[]": data.KindArray, "{}": data.KindMap, `""`: data.KindString} {
+			arena.Reset()
+			if _, v, err := j.ToData("t", []byte(text)); err != nil || v.Kind() != kind {
+				t.Errorf("%s: %#v, %v", text, v, err)
+			}
+		}
+		j = newJSON(t, nil)
+		j.Borrow(a)
+		if _, v, err := j.ToData("t", []byte(`{"schema":{"type":"bytes"},"payload":""}`)); err != nil || v.Kind() != data.KindBytes {
+			t.Errorf("bytes: %#v, %v", v, err)
+		}
+	}
+}
+
 func BenchmarkJSON_Read(b *testing.B) {
 	s, v := structOf(b)
 	for _, on := range []string{"true", "false"} {

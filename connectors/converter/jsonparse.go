@@ -3,6 +3,7 @@ package converter
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -252,17 +253,22 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plainRun is how many bytes, by the eight, mean themselves in a string: no quote, no backslash, no control character. high has
-// the highest bit where one of them has it. Of eight bytes at once: (w-n*ones)&^w&highs marks the first that is less than n.
+// plainRun is how many bytes mean themselves in a string, up to the first that may not: a quote, a backslash, a control character, or
+// one of the last seven of b. high has the highest bit where one of them has it. Of eight bytes at once, (w-n*ones)&^w&highs marks
+// those that are less than n; above the first of them it may mark others.
 func plainRun(b []byte) (n int, high byte) {
 	for ; len(b)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(b[n:])
 		quote, slash := w^('"'*ones), w^('\\'*ones)
-		if ((w-' '*ones)&^w|(quote-ones)&^quote|(slash-ones)&^slash)&highs != 0 {
-			break
+		plain := 8
+		if special := ((w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs; special != 0 {
+			plain = bits.TrailingZeros64(special) / 8
 		}
-		if w&highs != 0 {
+		if w<<(64-8*plain)&highs != 0 { // a shift by 64 leaves nothing
 			high = 0x80
+		}
+		if plain < 8 {
+			return n + plain, high
 		}
 	}
 	return n, high
