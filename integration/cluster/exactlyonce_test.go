@@ -93,9 +93,12 @@ func (s *story) once(topic string, tasks int) {
 	next := map[int]int{}
 	faults := 0
 	for line := range strings.Lines(out) {
-		var task, n int
-		if _, err := fmt.Sscan(line, &task, &n); err != nil {
-			continue // the tool's own words
+		// The tool's own words come too. Not by Sscan: to it "08:52:11.123 [main] ERROR" begins with the numbers 0 and 8.
+		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		task, noTask := strconv.Atoi(key)
+		n, noNumber := strconv.Atoi(value)
+		if !ok || noTask != nil || noNumber != nil {
+			continue
 		}
 		if n != next[task] {
 			if faults++; faults < 10 {
