@@ -17,7 +17,7 @@ import (
 func TestReplicas_OnEtcdOneGoesOnWhereTheOtherLed(t *testing.T) {
 	starting, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	server, err := embed.Start(starting, t.TempDir())
+	server, err := embed.StartScratch(starting, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

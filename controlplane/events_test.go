@@ -117,7 +117,7 @@ func TestEvents_GoOnWithoutAGapWhereAReplicaIsReplaced(t *testing.T) {
 func TestEvents_OnEtcdGoOnWithoutAGapWhereAReplicaIsReplaced(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	server, err := embed.Start(ctx, t.TempDir())
+	server, err := embed.StartScratch(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

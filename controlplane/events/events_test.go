@@ -227,7 +227,7 @@ func TestMemory_HistoryTellsWhatTheJournalTold(t *testing.T) { check(t, store.Ne
 func TestEtcd_HistoryTellsWhatTheJournalTold(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	server, err := embed.Start(ctx, t.TempDir())
+	server, err := embed.StartScratch(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

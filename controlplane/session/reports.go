@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/time/rate"
+
 	"github.com/sluice-project/sluice/controlplane/store"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/logkey"
@@ -25,12 +27,13 @@ type reporter struct {
 	st       *stream
 	statuses map[unit.ID]store.StatusWrite
 	due      clock.Timer // armed while statuses wait
+	pace     *rate.Limiter
 }
 
 // report runs until the stream ends; what has been reported by then is still written.
 func (st *stream) report(ctx, group context.Context) {
 	defer close(st.reported)
-	r := &reporter{st: st, statuses: map[unit.ID]store.StatusWrite{}}
+	r := &reporter{st: st, statuses: map[unit.ID]store.StatusWrite{}, pace: newPace()}
 	if err := run.Call(func() error { r.run(ctx); return nil }); err != nil {
 		st.end(err)
 		return
@@ -98,8 +101,18 @@ func (r *reporter) add(report *sluicev1.StatusReport) {
 		}}
 	}
 	if len(r.statuses) > 0 && r.due == nil {
-		r.arm(statusDelay)
+		r.arm(wait(r.pace, r.st.server.clock.Now()))
 	}
+}
+
+// newPace is how often one session's states are written: a connector that has just been created reports a
+// few within moments of each other and somebody waits for the last, while thousands that start, or one that
+// flaps, must not write more than design 9 allows.
+func newPace() *rate.Limiter { return rate.NewLimiter(rate.Every(statusPeriod), statusBurst) }
+
+// wait is how long states that were reported at now wait for others. It counts as one write of the pace.
+func wait(pace *rate.Limiter, now time.Time) time.Duration {
+	return max(statusGather, pace.ReserveN(now, 1).DelayFrom(now))
 }
 
 func (r *reporter) arm(d time.Duration) { r.due = r.st.server.clock.NewTimer(d) }

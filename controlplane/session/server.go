@@ -86,7 +86,9 @@ type Config struct {
 
 // Periods of the server. None of them is a promise to executors.
 const (
-	statusDelay  = 200 * time.Millisecond // statuses wait this long for others (DESIGN 9)
+	statusPeriod = 200 * time.Millisecond // between two writes of one session's states, on average (DESIGN 9)
+	statusBurst  = 10                     // writes of them that a quiet session has saved up
+	statusGather = 5 * time.Millisecond   // states wait at least this long for others
 	retryDelay   = 500 * time.Millisecond // before a failed write or read of the store is tried again
 	helloTimeout = 10 * time.Second       // for the first message of a stream, and the next chunk of a bulk call
 	openTimeout  = 30 * time.Second       // for what hello asks of the store

@@ -26,7 +26,7 @@ func TestMemory_KeepsTheContract(t *testing.T) { storetest.Run(t, store.NewMemor
 func TestEtcd_KeepsTheContract(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	s, err := embed.Start(ctx, t.TempDir())
+	s, err := embed.StartScratch(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func newClusterOn(t testing.TB, kafka string, worker map[string]string, replicas
 	if replicas == 0 {
 		return c // Kafka alone
 	}
-	etcd, err := embed.Start(limited(t), t.TempDir())
+	etcd, err := embed.StartScratch(limited(t), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

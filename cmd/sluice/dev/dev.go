@@ -215,7 +215,11 @@ func (p *Process) openStore(ctx context.Context, o Options) (store.Backend, cont
 	}
 	start, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	server, err := embed.Start(start, dir)
+	member := embed.Start
+	if o.DataDir == "" {
+		member = embed.StartScratch // the directory goes with the process
+	}
+	server, err := member(start, dir)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,8 +22,15 @@ type Server struct {
 const quota = 8 << 30
 
 // Start starts a member on dir, which nobody else may use, and returns when it serves, or when ctx ends.
-func Start(ctx context.Context, dir string) (*Server, error) {
+func Start(ctx context.Context, dir string) (*Server, error) { return start(ctx, dir, true) }
+
+// StartScratch is Start for a directory that nobody reads again once the process has ended, so that no write
+// waits for the disk.
+func StartScratch(ctx context.Context, dir string) (*Server, error) { return start(ctx, dir, false) }
+
+func start(ctx context.Context, dir string, durable bool) (*Server, error) {
 	c := embed.NewConfig()
+	c.UnsafeNoFsync = !durable
 	c.Dir = dir
 	c.Name = "sluice"
 	any := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
