@@ -2,7 +2,6 @@ package kafkaio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -27,49 +26,98 @@ type ReadOptions struct {
 	Logger *slog.Logger
 }
 
-// ReadToEnd reads every record of a topic, in each partition's order, up to an end that is not older than the call. The
-// record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group. It returns
-// where the next reading may begin, by partition: a From for it. A partition without records has no such place.
+// Reader reads a topic to its end again and again, over one client and its connections. It belongs to one goroutine.
+type Reader struct {
+	consumer
+	topic string
+	opts  ReadOptions
+}
+
+// NewReader returns a reader of a topic. From of opts is not looked at. It does not wait for Kafka.
+func NewReader(client Client, topic string, opts ReadOptions) (*Reader, error) {
+	r := &Reader{topic: topic, opts: opts}
+	if err := r.reader(client, &r.opts, true); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ReadToEnd is Reader.ToEnd for one reading.
 func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) (map[int32]int64, error) {
-	var c consumer
-	open, err := c.reader(ctx, client, topic, &opts, true)
+	r, err := NewReader(client, topic, opts)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = c.shut() }()
-	next := maps.Clone(opts.From)
+	defer func() { _ = r.Close() }()
+	return r.ToEnd(ctx, opts.From, fn)
+}
+
+// ToEnd reads every record of the topic, in each partition's order, up to an end that is not older than the call. The
+// record's bytes are valid until fn returns; fn's error ends the reading and is returned. It needs no group. from is where
+// to begin, by partition, as in ReadOptions. It returns where the next reading may begin, by partition. Where nothing is new
+// that costs two requests and fetches nothing. After an error the reader can only be closed.
+func (c *Reader) ToEnd(ctx context.Context, from map[int32]int64, fn func(Record) error) (map[int32]int64, error) {
+	open, err := c.partitions(ctx, c.topic, c.opts)
+	if err != nil {
+		return nil, err
+	}
+	// A committed reader is told of an end where the first open transaction begins. What is committed behind it has to be
+	// waited for: it may be what the caller is after.
+	ends, err := c.ends(ctx, c.topic, open, c.opts)
+	if err != nil {
+		return nil, err
+	}
+	next := maps.Clone(from)
 	if next == nil {
 		next = map[int32]int64{}
 	}
+	for p, end := range ends {
+		if begin, known := from[p]; known && begin == end || end == 0 {
+			delete(open, p)
+			next[p] = end
+		}
+	}
+	if len(open) == 0 {
+		return next, nil
+	}
+	if err := c.begin(c.topic, open, from); err != nil {
+		return nil, err
+	}
+	if err := c.read(ctx, open, ends, next, fn); err != nil {
+		return nil, err
+	}
+	if err := c.c.Unassign(); err != nil {
+		return nil, fmt.Errorf("reading topic %q: %w", c.topic, wrap(err))
+	}
+	return next, nil
+}
+
+// read reads until no partition is open, and keeps in next where each one's reading ended.
+func (c *Reader) read(ctx context.Context, open map[int32]bool, ends, next map[int32]int64, fn func(Record) error) error {
 	now := clock.Real().Boot
 	moved := map[int32]time.Duration{}
 	for p := range open {
 		moved[p] = now()
 	}
-	// A committed reader is told of an end where the first open transaction begins. What is committed behind it has to be
-	// waited for: it may be what the caller is after.
-	ends, err := c.ends(ctx, topic, open, opts)
-	if err != nil {
-		return nil, err
-	}
 	held := map[int32]bool{}
 	c.onEOF = func(tp TopicPartition, offset int64) {
 		if held[tp.Partition] = offset < ends[tp.Partition]; !held[tp.Partition] {
 			delete(open, tp.Partition)
+			next[tp.Partition] = offset
 		}
 	}
 	var b Batch
 	for len(open) > 0 {
 		if err := c.serve(); err != nil {
-			return nil, fmt.Errorf("reading topic %q: %w", topic, err)
+			return fmt.Errorf("reading topic %q: %w", c.topic, err)
 		}
 		if err := c.take(&b); err != nil {
-			return nil, err
+			return err
 		}
 		for i := range b.Records {
 			r := &b.Records[i]
 			if err := fn(*r); err != nil {
-				return nil, err
+				return err
 			}
 			moved[r.Partition], next[r.Partition] = now(), r.Offset+1
 		}
@@ -77,29 +125,39 @@ func ReadToEnd(ctx context.Context, client Client, topic string, opts ReadOption
 			continue
 		}
 		if ctx.Err() != nil {
-			return nil, ended(ctx, fmt.Sprintf("reading topic %q", topic))
+			return ended(ctx, fmt.Sprintf("reading topic %q", c.topic))
 		}
-		if late := overdue(open, held, moved, now(), opts.Progress); len(late) > 0 {
+		if late := overdue(open, held, moved, now(), c.opts.Progress); len(late) > 0 {
 			if held[late[0]] {
-				return nil, fmt.Errorf("reading topic %q: partitions %v have a transaction that is open for %v: %w", topic, late, openWait, ErrTimeout)
+				return fmt.Errorf("reading topic %q: partitions %v have a transaction that is open for %v: %w", c.topic, late, openWait, ErrTimeout)
 			}
-			return nil, fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", topic, late, opts.Progress, ErrTimeout, c.hint())
+			return fmt.Errorf("reading topic %q: partitions %v brought nothing for %v: %w%s", c.topic, late, c.opts.Progress, ErrTimeout, c.hint())
 		}
 		if len(open) > 0 {
 			c.wake.wait(ctx, 100*time.Millisecond)
 		}
 	}
-	return next, nil
+	return nil
 }
+
+// Close ends the client within ten seconds.
+func (c *Reader) Close() error { return c.shut() }
 
 // Follow reads every record of a topic as ReadToEnd does, and goes on with those that come, until ctx ends: then it
 // returns nil. An error of fn ends it too, and one of the client that does not heal by itself.
 func Follow(ctx context.Context, client Client, topic string, opts ReadOptions, fn func(Record) error) error {
 	var c consumer
-	if _, err := c.reader(ctx, client, topic, &opts, false); err != nil {
+	if err := c.reader(client, &opts, false); err != nil {
 		return err
 	}
 	defer func() { _ = c.shut() }()
+	open, err := c.partitions(ctx, topic, opts)
+	if err != nil {
+		return err
+	}
+	if err := c.begin(topic, open, opts.From); err != nil {
+		return err
+	}
 	var b Batch
 	for ctx.Err() == nil {
 		if err := c.serve(); err != nil {
@@ -120,8 +178,8 @@ func Follow(ctx context.Context, client Client, topic string, opts ReadOptions, 
 	return nil
 }
 
-// reader opens a consumer without a group on all partitions of a topic. toEnd: c is told of each one's end.
-func (c *consumer) reader(ctx context.Context, client Client, topic string, opts *ReadOptions, toEnd bool) (map[int32]bool, error) {
+// reader opens a consumer without a group. toEnd: c is told of each partition's end.
+func (c *consumer) reader(client Client, opts *ReadOptions, toEnd bool) error {
 	if opts.Isolation == "" {
 		opts.Isolation = "read_committed"
 	}
@@ -130,7 +188,7 @@ func (c *consumer) reader(ctx context.Context, client Client, topic string, opts
 	}
 	conf, err := configMap(RoleConsumer, client, "", nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	delete(conf, "group.instance.id")
 	conf["group.id"] = "sluice-reader" // never joined: confluent-kafka-go asks for one
@@ -142,14 +200,10 @@ func (c *consumer) reader(ctx context.Context, client Client, topic string, opts
 		conf["fetch.wait.max.ms"] = 10
 	}
 	if err := c.open(conf, 1000, opts.Logger); err != nil {
-		return nil, err
+		return err
 	}
 	c.groupless = true
-	open, err := c.begin(ctx, topic, *opts)
-	if err != nil {
-		return nil, errors.Join(err, c.shut())
-	}
-	return open, nil
+	return nil
 }
 
 // openWait is how long a transaction of somebody else may keep a reader from a partition's end: longer than Kafka lets it
@@ -174,7 +228,7 @@ func overdue(open, held map[int32]bool, moved map[int32]time.Duration, now, prog
 // ends are where the partitions end, whatever transactions are open.
 func (c *consumer) ends(ctx context.Context, topic string, open map[int32]bool, opts ReadOptions) (map[int32]int64, error) {
 	out := map[int32]int64{}
-	if opts.Isolation != "read_committed" || len(open) == 0 {
+	if len(open) == 0 {
 		return out, nil
 	}
 	a, err := kafka.NewAdminClientFromConsumer(c.c)
@@ -216,8 +270,8 @@ func listEnds(ctx context.Context, a *kafka.AdminClient, ask map[kafka.TopicPart
 	return nil
 }
 
-// begin assigns all partitions of a topic.
-func (c *consumer) begin(ctx context.Context, topic string, opts ReadOptions) (map[int32]bool, error) {
+// partitions are those of a topic.
+func (c *consumer) partitions(ctx context.Context, topic string, opts ReadOptions) (map[int32]bool, error) {
 	wait, cancel := context.WithTimeout(ctx, opts.Progress)
 	defer cancel()
 	md, err := c.c.GetMetadata(&topic, false, millis(wait))
@@ -232,21 +286,28 @@ func (c *consumer) begin(ctx context.Context, topic string, opts ReadOptions) (m
 	if t.Error.Code() != kafka.ErrNoError {
 		return nil, fmt.Errorf("reading topic %q: %w", topic, wrap(t.Error))
 	}
-	open := map[int32]bool{}
-	var parts []kafka.TopicPartition
+	out := map[int32]bool{}
 	for _, p := range t.Partitions {
-		forward(c.rk, TopicPartition{Topic: topic, Partition: p.ID}, c.data)
-		open[p.ID] = true
+		out[p.ID] = true
+	}
+	return out, nil
+}
+
+// begin assigns partitions of a topic.
+func (c *consumer) begin(topic string, open map[int32]bool, from map[int32]int64) error {
+	var parts []kafka.TopicPartition
+	for p := range open {
+		forward(c.rk, TopicPartition{Topic: topic, Partition: p}, c.data)
 		at := kafka.OffsetBeginning
-		if from, ok := opts.From[p.ID]; ok {
-			at = kafka.Offset(from)
+		if o, ok := from[p]; ok {
+			at = kafka.Offset(o)
 		}
-		parts = append(parts, kafka.TopicPartition{Topic: &topic, Partition: p.ID, Offset: at})
+		parts = append(parts, kafka.TopicPartition{Topic: &topic, Partition: p, Offset: at})
 	}
 	if err := c.c.Assign(parts); err != nil {
-		return nil, fmt.Errorf("reading topic %q: %w", topic, wrap(err))
+		return fmt.Errorf("reading topic %q: %w", topic, wrap(err))
 	}
-	return open, nil
+	return nil
 }
 
 // hint is the client's last complaint: it says why nothing came.

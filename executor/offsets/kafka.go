@@ -25,10 +25,16 @@ type producer interface {
 	Close()
 }
 
+// reader is what the store needs of a kafkaio.Reader.
+type reader interface {
+	ToEnd(ctx context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (next map[int32]int64, err error)
+	Close() error
+}
+
 // clients makes what the store needs of Kafka; tests have their own.
 type clients interface {
 	producer(transactionalID string, messageTimeout time.Duration) (producer, error)
-	read(ctx context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (next map[int32]int64, err error)
+	reader() (reader, error)
 }
 
 // Config is what a Kafka store needs.
@@ -53,8 +59,8 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
-// Kafka is the store in connect-offsets. It owns one producer, open while offsets are written and for a
-// minute after, and one reading at a time.
+// Kafka is the store in connect-offsets. It owns one producer and one reader, each open while it is used and
+// for a minute after, and one reading at a time.
 type Kafka struct {
 	cfg     Config
 	clients clients
@@ -64,8 +70,10 @@ type Kafka struct {
 	closed bool
 	held   map[string]*holding
 	wanted map[string][]*waiter // for the next reading
+	wake   chan struct{}        // to whom does the readings; nil where nobody does
 	busy   bool                 // a reading is under way
-	out    *writer              // nil where no producer is open
+	seen   seen
+	out    *writer // nil where no producer is open
 }
 
 // holding is a connector that somebody holds, and what was last read of it.
@@ -142,6 +150,14 @@ func (c kafkaClients) producer(id string, timeout time.Duration) (producer, erro
 		return nil, fmt.Errorf("producer for topic %q: %w", c.cfg.Topic, err)
 	}
 	return p, nil
+}
+
+func (c kafkaClients) reader() (reader, error) {
+	r, err := kafkaio.NewReader(c.cfg.Consumer, c.cfg.Topic, kafkaio.ReadOptions{Isolation: "read_committed", Progress: c.cfg.ReadProgress, Logger: c.cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("reader of topic %q: %w", c.cfg.Topic, err)
+	}
+	return r, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string {

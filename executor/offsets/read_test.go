@@ -2,6 +2,8 @@ package offsets
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/topics"
+	"github.com/sluice-project/sluice/internal/await"
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
@@ -23,6 +26,9 @@ type log struct {
 	mu      sync.Mutex
 	records []kafkaio.Record
 	begins  []int64 // of each reading
+	readers int     // how many are open
+	opened  int     // how many were opened
+	broken  error   // what the next reading says
 }
 
 func (l *log) write(t *testing.T, connector, partition string, n int64) {
@@ -43,9 +49,28 @@ func (l *log) write(t *testing.T, connector, partition string, n int64) {
 	l.records = append(l.records, r)
 }
 
-func (l *log) read(_ context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (map[int32]int64, error) {
+func (l *log) reader() (reader, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.readers++
+	l.opened++
+	return l, nil
+}
+
+func (l *log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readers--
+	return nil
+}
+
+func (l *log) ToEnd(_ context.Context, from map[int32]int64, fn func(kafkaio.Record) error) (map[int32]int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.broken; err != nil {
+		l.broken = nil
+		return nil, err
+	}
 	l.begins = append(l.begins, from[0])
 	for _, r := range l.records[from[0]:] {
 		if err := fn(r); err != nil {
@@ -122,4 +147,68 @@ func TestRead_OfWhatNobodyHoldsReadsTheWholeTopic(t *testing.T) {
 	if diff := cmp.Diff([]int64{0, 0, 0, 0}, l.begins); diff != "" {
 		t.Errorf("where readings began: %s", diff)
 	}
+}
+
+func TestRead_OfANewConnectorBeginsWhereTheLastReadingEnded(t *testing.T) {
+	k, l, c := open(t)
+	l.write(t, "a", "x", 1)
+	l.write(t, "a\"b", "x", 5) // its name has an escape in the key
+	defer k.Hold("a")()
+	at(t, k, c, "a", "x")
+	// Nothing of new was there so far, and what others write of it now is behind that.
+	l.write(t, "new", "x", 7)
+	l.write(t, "a", "x", 2)
+	if n := at(t, k, c, "new", "x"); n != 7 {
+		t.Errorf("new's x is at %d", n)
+	}
+	// Now there is something, and nobody held it.
+	c.Advance(time.Second)
+	if n := at(t, k, c, "new", "x"); n != 7 {
+		t.Errorf("new's x is at %d", n)
+	}
+	if n := at(t, k, c, "a\"b", "x"); n != 5 {
+		t.Errorf("x of the one with an escape is at %d", n)
+	}
+	if n := at(t, k, c, "a", "x"); n != 2 {
+		t.Errorf("a's x is at %d", n)
+	}
+	// What is known is old: a tombstone may have come and gone.
+	c.Advance(2 * time.Hour)
+	if n := at(t, k, c, "newer", "x"); n != -1 {
+		t.Errorf("newer's x is at %d", n)
+	}
+	if diff := cmp.Diff([]int64{0, 2, 0, 0, 2, 0}, l.begins); diff != "" {
+		t.Errorf("where readings began: %s", diff)
+	}
+}
+
+func TestRead_KeepsItsClientForAMinuteAndNotAfterAnError(t *testing.T) {
+	k, l, c := open(t)
+	peek := func() (readers, opened int) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.readers, l.opened
+	}
+	for range 3 {
+		at(t, k, c, "a", "x")
+	}
+	if readers, opened := peek(); readers != 1 || opened != 1 {
+		t.Errorf("%d clients are open, %d were opened", readers, opened)
+	}
+	l.mu.Lock()
+	l.broken = errors.New("no leader")
+	l.mu.Unlock()
+	if _, err := k.Read(t.Context(), "a", c.Boot(), nil); err == nil || !strings.Contains(err.Error(), "no leader") {
+		t.Errorf("%v", err)
+	}
+	at(t, k, c, "a", "x")
+	if readers, opened := peek(); readers != 1 || opened != 2 {
+		t.Errorf("%d clients are open, %d were opened", readers, opened)
+	}
+	await.Until(t, "the client is closed", func() bool {
+		c.Advance(idleClient)
+		readers, _ := peek()
+		return readers == 0
+	})
+	at(t, k, c, "a", "x")
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/sluice-project/sluice/internal/logkey"
 )
 
-// idleProducer is how long the producer stays open with nothing to write.
-const idleProducer = time.Minute
+// idleClient is how long a client stays open with nothing to do.
+const idleClient = time.Minute
 
 // writer is an open producer and those who wait for it. Guarded by Kafka.mu.
 type writer struct {
@@ -145,7 +145,7 @@ func (k *Kafka) reports(ctx context.Context, out *writer) {
 		if fatal == nil && err != nil {
 			fatal = err
 		}
-		idle := len(out.waiting) == 0 && k.cfg.Clock.Now().Sub(out.used) >= idleProducer
+		idle := len(out.waiting) == 0 && k.cfg.Clock.Now().Sub(out.used) >= idleClient
 		if fatal == nil && !idle {
 			k.mu.Unlock()
 			continue

@@ -41,22 +41,17 @@ func ParseOffsetKey(key []byte) (connector string, partition map[string]any, err
 	return connector, partition, numbers(partition)
 }
 
-// OffsetKeyOf says whether the key belongs to one of the connectors in the set, without parsing the
-// partition. It is what a reader of the whole topic calls for each record, and does not allocate for
-// names without escapes.
-func OffsetKeyOf[V any](key []byte, connectors map[string]V) bool {
+// OffsetKeyConnector is the name of the connector that the key belongs to; false where it is nobody's. It is what a
+// reader of the whole topic calls for each record: it does not parse the partition, nor allocate for names without
+// escapes, which are a part of the key then.
+func OffsetKeyConnector(key []byte) (name []byte, ok bool) {
 	if rest, ok := bytes.CutPrefix(key, []byte(`["`)); ok {
 		if i := bytes.IndexAny(rest, `"\`); i >= 0 && rest[i] == '"' {
-			_, ok := connectors[string(rest[:i])]
-			return ok
+			return rest[:i], true
 		}
 	}
-	name, _, err := ParseOffsetKey(key)
-	if err != nil {
-		return false
-	}
-	_, ok := connectors[name]
-	return ok
+	connector, _, err := ParseOffsetKey(key)
+	return []byte(connector), err == nil
 }
 
 // Canonical is the text that two source partitions have in common exactly where they mean the same: the

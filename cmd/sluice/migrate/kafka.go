@@ -177,7 +177,10 @@ func (c *cluster) rewrite(ctx context.Context, topic string) (int, error) {
 // copyOffsets brings the offsets of connectors to another topic, with the bytes of their keys. Those that are there with
 // the same value are left. Keys that only the target has are tombstoned: they are of an earlier life.
 func copyOffsets(ctx context.Context, from, to *cluster, connectors map[string]bool) (int, error) {
-	wanted := func(key []byte) bool { return topics.OffsetKeyOf(key, connectors) }
+	wanted := func(key []byte) bool {
+		name, ok := topics.OffsetKeyConnector(key)
+		return ok && connectors[string(name)]
+	}
 	isolation := "read_uncommitted" // as the workers read
 	if from.worker.ExactlyOnce() == "enabled" {
 		isolation = "read_committed"
