@@ -108,10 +108,10 @@ func (t *sourceTask) Poll(ctx context.Context, b *connectors.SourceBatch) error 
 			t.lines.added(n)
 			continue
 		}
+		t.lines.release()
 		if len(b.Records) > first || waited {
 			break
 		}
-		t.lines.release()
 		if waited = true; !t.in.idle(ctx) {
 			break
 		}
