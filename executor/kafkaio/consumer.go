@@ -19,7 +19,7 @@ import (
 
 // RebalanceListener is told of partitions. It is called inside Poll, Leave and Close, by their caller.
 type RebalanceListener interface {
-	// Assigned comes before the first record.
+	// Assigned comes before the first record. The partitions are not paused, whatever they were in an earlier assignment.
 	Assigned(tps []TopicPartition)
 	// Revoked comes while offsets of the partitions can still be committed.
 	Revoked(tps []TopicPartition)
@@ -167,6 +167,10 @@ func (c *Consumer) rebalance(kc *kafka.Consumer, ev kafka.Event) error {
 		for _, tp := range tps {
 			forward(c.rk, tp, c.data)
 			delete(c.position, tp)
+		}
+		// librdkafka keeps a pause beyond the assignment that it was made in.
+		if err := c.Resume(tps); err != nil {
+			return err
 		}
 		if !cooperative {
 			c.assigned = nil

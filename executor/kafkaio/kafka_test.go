@@ -339,6 +339,47 @@ func TestConsumer_PausedPartitionsBringNothingAndLoseNothing(t *testing.T) {
 	}
 }
 
+// What a member pauses it does not find paused when the partition comes back to it; what it keeps stays as it is.
+func TestConsumer_APartitionThatIsAssignedAnewIsNotPaused(t *testing.T) {
+	for assignor, paused := range map[string]int{"range": 0, "cooperative-sticky": 1} {
+		t.Run(assignor, func(t *testing.T) {
+			_, client := cluster(t, kfake.SeedTopics(2, "a"))
+			client["partition.assignment.strategy"], client["heartbeat.interval.ms"] = assignor, "50"
+			cfg := kafkaio.ConsumerConfig{Client: client, Group: "g", Topics: []string{"a"}}
+			c, other, ctx := consumer(t, cfg), consumer(t, cfg), limited(t)
+			var b kafkaio.Batch
+			holds := func(n int, polled ...*kafkaio.Consumer) {
+				t.Helper()
+				for len(c.Assignment()) != n {
+					for _, p := range polled {
+						if err := p.Poll(ctx, 20*time.Millisecond, &b); err != nil || ctx.Err() != nil {
+							t.Fatal(err, ctx.Err())
+						}
+					}
+				}
+			}
+			holds(2, c)
+			if err := c.Pause(c.Assignment()); err != nil {
+				t.Fatal(err)
+			}
+			holds(1, c, other)
+			left := make(chan error, 1)
+			go func() { left <- other.Leave(ctx) }()
+			holds(2, c)
+			if err := <-left; err != nil {
+				t.Fatal(err)
+			}
+			p := producer(t, kafkaio.ProducerConfig{Client: client})
+			var msgs []kafkaio.Message
+			for i := range 20 {
+				msgs = append(msgs, kafkaio.Message{Topic: "a", Partition: int32(i % 2), Timestamp: -1, Seq: uint64(i)})
+			}
+			send(t, p, msgs)
+			await(t, c, 10*(2-paused))
+		})
+	}
+}
+
 func TestConsumer_LeaveEmptiesTheGroupAndRevokesFirst(t *testing.T) {
 	kc, client := cluster(t, kfake.SeedTopics(2, "a"))
 	reb := &rebalances{}

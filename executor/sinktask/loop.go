@@ -257,10 +257,13 @@ func (t *task) uses() {
 // hold pauses everything while the task is paused or keeps a batch, and undoes it.
 func (t *task) hold() error {
 	want := t.isPaused() || t.kept
-	if want == t.held || len(t.consumer.Assignment()) == 0 {
+	if want == t.held {
 		return nil
 	}
 	t.held = want
+	if len(t.consumer.Assignment()) == 0 {
+		return nil
+	}
 	if want {
 		return t.consumer.Pause(t.consumer.Assignment())
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,6 +54,7 @@ type fakeConsumer struct {
 	paused   map[kafkaio.TopicPartition]bool
 	next     []kafkaio.TopicPartition // a rebalance that is due
 	due      bool
+	gradual  bool // rebalances are cooperative: only what moves is revoked
 	plan     *plan
 }
 
@@ -64,6 +66,8 @@ type plan struct {
 	PutFails, PreCommitFails   bool
 	PutPart                    int  // records that a failing Put takes before
 	Late                       bool // errant records are reported by preCommit
+	Waits                      bool // what is kept does not come again in this round
+	Pause                      bool // the user's
 	Seek                       int  // the partition that Put rewinds, or -1
 	Back                       int64
 	Behind                     int64 // what preCommit holds back
@@ -79,15 +83,22 @@ func tpOf(p int) kafkaio.TopicPartition {
 func (c *fakeConsumer) Poll(_ context.Context, _ time.Duration, b *kafkaio.Batch) error {
 	if c.due {
 		c.due = false
-		if len(c.assigned) > 0 {
-			listener{c.task}.Revoked(c.assigned)
+		kept := func(tp kafkaio.TopicPartition) bool {
+			return c.gradual && slices.Contains(c.assigned, tp) && slices.Contains(c.next, tp)
+		}
+		revoked := slices.DeleteFunc(slices.Clone(c.assigned), kept)
+		assigned := slices.DeleteFunc(slices.Clone(c.next), kept)
+		if len(revoked) > 0 {
+			listener{c.task}.Revoked(revoked)
+		}
+		for _, tp := range revoked {
+			delete(c.paused, tp)
 		}
 		c.assigned = c.next
-		clear(c.paused)
-		for _, tp := range c.assigned {
+		for _, tp := range assigned {
 			c.at[tp] = c.w.committed[tp] // from the beginning where there is none
 		}
-		listener{c.task}.Assigned(c.assigned)
+		listener{c.task}.Assigned(assigned)
 	}
 	b.Records = b.Records[:0]
 	for _, tp := range c.assigned {
@@ -262,8 +273,11 @@ func (s *buffering) PreCommit(ctx context.Context, offsets map[connectors.TopicP
 
 func (s *buffering) Open(context.Context, []connectors.TopicPartition) error { return nil }
 
-func (s *buffering) Close(context.Context, []connectors.TopicPartition) error {
-	s.buffer, s.late = [3][]int64{}, nil
+func (s *buffering) Close(_ context.Context, tps []connectors.TopicPartition) error {
+	for _, tp := range tps {
+		s.buffer[tp.Partition] = nil
+		s.late = slices.DeleteFunc(s.late, func(r connectors.SinkRecord) bool { return r.Partition == tp.Partition })
+	}
 	return nil
 }
 
@@ -332,7 +346,7 @@ type life struct {
 	end     func()
 }
 
-func live(r *rapid.T, w *world) *life {
+func live(r rapid.TB, w *world, gradual bool) *life {
 	must := func(err error) {
 		if err != nil {
 			r.Fatal(err)
@@ -353,7 +367,7 @@ func live(r *rapid.T, w *world) *life {
 	t.dead = deadletter.New(deadletter.Config{Topic: "d", Headers: true}, "c", 0, func() (deadletter.Producer, error) { return l.letters, nil }, clk, log)
 	t.stage = stage.NewSink(conv, chain, stage.NewOperator(stage.Policy{Tolerate: true}, clk, log).WithDeadLetters(t.dead), nil)
 	t.pos, t.stopped, t.commitAt = newPositions(), map[kafkaio.TopicPartition]bool{}, clk.Now().Add(time.Hour)
-	l.c = &fakeConsumer{w: w, task: t, at: map[kafkaio.TopicPartition]int64{}, paused: map[kafkaio.TopicPartition]bool{}, due: true,
+	l.c = &fakeConsumer{w: w, task: t, at: map[kafkaio.TopicPartition]int64{}, paused: map[kafkaio.TopicPartition]bool{}, due: true, gradual: gradual,
 		next: []kafkaio.TopicPartition{tpOf(0), tpOf(1), tpOf(2)}, plan: &plan{Seek: -1}}
 	sink := &buffering{w: w, c: l.c}
 	t.sink, t.consumer = sink, l.c
@@ -400,7 +414,23 @@ func (l *life) round(p *plan) error {
 		l.t.commitAt = l.t.deps.Clock.Now()
 	}
 	l.t.retryAt = time.Time{}
+	if p.Waits {
+		l.t.retryAt = l.t.deps.Clock.Now().Add(time.Hour)
+	}
+	l.t.SetPaused(p.Pause)
 	return l.t.round()
+}
+
+// newWorld has these records, a letter each.
+func newWorld(logs [3]string) *world {
+	w := &world{logs: logs, committed: map[kafkaio.TopicPartition]int64{}}
+	for i, log := range w.logs {
+		w.settled[i] = map[int64]bool{}
+		for o, kind := range log {
+			w.settled[i][int64(o)] = kind == 'f'
+		}
+	}
+	return w
 }
 
 func plans(r *rapid.T) *plan {
@@ -408,6 +438,7 @@ func plans(r *rapid.T) *plan {
 	p := &plan{Most: rapid.IntRange(0, 5).Draw(r, "most"), Early: flag("early", 2), CommitFails: flag("commit fails", 5), SeekFails: flag("seek fails", 4),
 		PutFails: flag("put fails", 4), Late: flag("late", 3), PutPart: rapid.IntRange(0, 4).Draw(r, "put takes"), PreCommitFails: flag("preCommit fails", 5), Seek: -1,
 		RequestCommit: flag("request commit", 3), CommitIsDue: flag("commit", 3), Behind: int64(rapid.SampledFrom([]int{0, 0, 2}).Draw(r, "behind"))}
+	p.Waits, p.Pause = flag("waits", 3), flag("paused", 5)
 	if flag("seek", 6) {
 		p.Seek, p.Back = rapid.IntRange(0, 2).Draw(r, "seek partition"), int64(rapid.IntRange(0, 6).Draw(r, "back"))
 	}
@@ -420,20 +451,18 @@ func plans(r *rapid.T) *plan {
 
 func TestTask_NoCommittedOffsetPassesARecordThatIsNowhereAndAllBecomeCommittable(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		w := &world{committed: map[kafkaio.TopicPartition]int64{}}
-		for i := range w.logs {
-			w.logs[i] = rapid.StringMatching("[gebf]{0,12}").Draw(r, "log")
-			w.settled[i] = map[int64]bool{}
-			for o, kind := range w.logs[i] {
-				w.settled[i][int64(o)] = kind == 'f'
-			}
+		var logs [3]string
+		for i := range logs {
+			logs[i] = rapid.StringMatching("[gebf]{0,12}").Draw(r, "log")
 		}
-		l := live(r, w)
+		w := newWorld(logs)
+		gradual := rapid.Bool().Draw(r, "cooperative")
+		l := live(r, w, gradual)
 		defer func() { l.end() }()
 		die := func() {
 			l.end()
 			w.letters = nil // gone with the process
-			l = live(r, w)
+			l = live(r, w, gradual)
 		}
 		check := func() {
 			if w.passed != "" {

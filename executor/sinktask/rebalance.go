@@ -36,7 +36,11 @@ func (l listener) Assigned(tps []kafkaio.TopicPartition) {
 	t.pos.gone(tps) // where an assignment comes anew
 	maps.Copy(t.pos.committed, committed)
 	t.assigned(tps, committed)
-	t.held = false // what was paused was so in the old assignment
+	if t.held { // as is what stayed
+		if err := t.consumer.Pause(tps); err != nil {
+			t.failure = fmt.Errorf("pausing partitions that came: %w", err)
+		}
+	}
 	if p, ok := t.sink.(connectors.PartitionListener); ok && len(tps) > 0 {
 		if err := t.call(t.stats.During(taskstats.Open, func(ctx context.Context) error { return p.Open(ctx, sdk(tps)) })); err != nil && t.stopping.Err() == nil {
 			t.failure = fmt.Errorf("the task failed in open: %w", err)
@@ -51,9 +55,7 @@ func (l listener) Revoked(tps []kafkaio.TopicPartition) {
 		return
 	}
 	t.log.Info("partitions revoked", slog.Any("partitions", tps))
-	if t.kept {
-		t.keepOnly(tps)
-	}
+	t.keepOnly(tps)
 	if err := t.commitBefore(0); errors.Is(err, deadletter.ErrLost) {
 		t.failure = err
 	} else if err != nil {
@@ -85,9 +87,12 @@ func (t *task) gone(tps []kafkaio.TopicPartition) {
 	}
 }
 
-// keepOnly drops the records of partitions that went from a batch that is kept.
+// keepOnly drops the records of partitions that went from a batch that is kept. Where none are left nothing is waited for.
 func (t *task) keepOnly(gone []kafkaio.TopicPartition) {
-	drop(&t.batch, func(tp kafkaio.TopicPartition) bool { return slices.Contains(gone, tp) })
+	if t.kept {
+		drop(&t.batch, func(tp kafkaio.TopicPartition) bool { return slices.Contains(gone, tp) })
+		t.kept = len(t.batch.Records) > 0
+	}
 }
 
 func (t *task) closePartitions(ctx context.Context, tps []kafkaio.TopicPartition) error {
