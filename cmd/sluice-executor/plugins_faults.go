@@ -6,7 +6,10 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/all"
 	"github.com/sluice-project/sluice/integration/harness/partitioned"
+	"github.com/sluice-project/sluice/integration/harness/witness"
 )
 
-// plugins has a source beside the builtin ones that only the harness needs.
-func plugins() []connectors.Plugin { return append(all.Plugins(), partitioned.Plugin()) }
+// plugins has a source and a sink beside the builtin ones that only the harness needs.
+func plugins() []connectors.Plugin {
+	return append(all.Plugins(), partitioned.Plugin(), witness.Plugin())
+}

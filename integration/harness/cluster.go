@@ -46,7 +46,7 @@ type Cluster struct {
 	o              Options
 }
 
-// Binaries builds all programs, the executor with PartitionedSource, into a directory that lives as long as the test.
+// Binaries builds all programs, the executor with PartitionedSource and Witness, into a directory that lives as long as the test.
 func Binaries(t testing.TB, root string) string {
 	t.Helper()
 	return binaries(t, root, "-tags", "faults")

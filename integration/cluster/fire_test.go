@@ -3,6 +3,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,10 +15,12 @@ import (
 	"github.com/sluice-project/sluice/integration/harness"
 )
 
-// TestChaos_ExactlyOnceUnderFire kills executors and replicas at random moments while sources count, CHAOS_KILLS times in
-// an order that CHAOS_SEED gives (`make chaos`), ten times without. Then an executor is stopped through its replacement's
-// start, and goes on. A reader of what is committed must have every number once, in order.
-func TestChaos_ExactlyOnceUnderFire(t *testing.T) {
+// TestChaos_UnderFire kills executors and replicas at random moments while exactly-once sources count and sinks write down
+// what they read, CHAOS_KILLS times in an order that CHAOS_SEED gives (`make chaos`), ten times without. Then executors are
+// stopped through their replacements' start, and go on. A reader of what is committed must have every number once, in order;
+// every record must be in each sink or its dead letter queue at least once, and no committed offset may ever pass one that is
+// in neither.
+func TestChaos_UnderFire(t *testing.T) {
 	kills, _ := strconv.Atoi(os.Getenv("CHAOS_KILLS"))            // none where it is not set
 	seed, _ := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64) // 0 where it is not set
 	if kills == 0 {
@@ -31,7 +34,7 @@ func TestChaos_ExactlyOnceUnderFire(t *testing.T) {
 	s := &story{t: t, kafka: harness.StartKafka(t, root)}
 	s.Cluster = harness.Start(t, harness.Options{Etcd: 1, Replicas: 2, Executors: []string{"default", "default", "default"}, TTL: ttl, Margin: margin, Kafka: s.kafka, Root: root,
 		LogLevel: "debug", ExecutorFlags: []string{"--exactly.once.source.support", "enabled"}}, harness.Binaries(t, root))
-	const tasks = 2
+	const tasks, sinkTasks = 2, 3
 	boundaries := []map[string]string{
 		{"transaction.boundary": "poll"},
 		{"transaction.boundary": "interval", "transaction.boundary.interval.ms": "700", "offsets.storage.topic": "counted-offsets"},
@@ -44,9 +47,25 @@ func TestChaos_ExactlyOnceUnderFire(t *testing.T) {
 		}
 		s.Put(t, name(i), config)
 	}
-	for i := range boundaries {
-		s.AwaitRunning(t, name(i), tasks)
+	topic := watch(t, s.kafka.Addr, "watched", 12)
+	var sinks []*witnessed
+	for _, assignor := range []string{"RangeAssignor", "CooperativeStickyAssignor"} { // eager rebalances, and cooperative ones
+		sink, config := topic.witness("witness-"+assignor, sinkTasks, map[string]string{"refuse": "25",
+			"consumer.override.partition.assignment.strategy": "org.apache.kafka.clients.consumer." + assignor})
+		s.Put(t, sink.name, config)
+		sinks = append(sinks, sink)
 	}
+	running := func() {
+		for i := range boundaries {
+			s.AwaitRunning(t, name(i), tasks)
+		}
+		for _, sink := range sinks {
+			s.AwaitRunning(t, sink.name, sinkTasks)
+		}
+	}
+	running()
+	writing, stop := context.WithCancel(t.Context())
+	wrote := topic.trickle(writing)
 	pick := func(all []*harness.Process) *harness.Process { return all[random.IntN(len(all))] }
 	for n := range kills {
 		s.pass(time.Duration(random.IntN(int(3 * time.Second))))
@@ -55,6 +74,9 @@ func TestChaos_ExactlyOnceUnderFire(t *testing.T) {
 			p = pick(s.Replicas)
 		}
 		p.Kill()
+		for _, sink := range sinks {
+			sink.passed()
+		}
 		if random.IntN(2) == 0 { // its units have moved, or not, when it is back
 			s.pass(time.Duration(random.IntN(int(2 * time.Second))))
 		}
@@ -64,21 +86,36 @@ func TestChaos_ExactlyOnceUnderFire(t *testing.T) {
 	for _, x := range s.Executors {
 		s.AwaitHealthy(x)
 	}
-	for i := range boundaries {
-		s.AwaitRunning(t, name(i), tasks)
+	running()
+	// One holder of a source's task, one of a sink's; both may be the same.
+	stopped := map[string]*harness.Process{name(0): s.holder(name(0)), sinks[0].name: s.holder(sinks[0].name)}
+	for _, zombie := range stopped {
+		zombie.Pause()
 	}
-	zombie := s.holder(name(0))
-	zombie.Pause()
-	harness.Await(t, "its task runs elsewhere", time.Minute, func() bool {
-		st, ok := s.Status(name(0))
-		return ok && len(st.Tasks) == tasks && st.Tasks[0].State == "RUNNING" && !strings.HasPrefix(st.Tasks[0].WorkerID, zombie.Name+":")
-	})
-	s.pass(2 * time.Second) // both are counting, the zombie from where it was
-	zombie.Continue()
-	s.AwaitHealthy(zombie)
+	for connector, zombie := range stopped {
+		harness.Await(t, "task 0 of "+connector+" runs elsewhere", time.Minute, func() bool {
+			st, ok := s.Status(connector)
+			return ok && len(st.Tasks) > 0 && st.Tasks[0].State == "RUNNING" && !strings.HasPrefix(st.Tasks[0].WorkerID, zombie.Name+":")
+		})
+	}
+	s.pass(2 * time.Second) // all are at work, the zombies from where they were
+	for _, zombie := range stopped {
+		zombie.Continue()
+	}
+	for _, zombie := range stopped {
+		s.AwaitHealthy(zombie)
+	}
+	for _, sink := range sinks {
+		sink.passed()
+	}
 	s.pass(2 * time.Second)
+	running()
+	stop()
+	wrote()
+	for _, sink := range sinks {
+		sink.whole()
+	}
 	for i := range boundaries {
-		s.AwaitRunning(t, name(i), tasks)
 		s.halt(name(i))
 		s.once(name(i), tasks)
 	}
