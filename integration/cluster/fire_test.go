@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/sluice-project/sluice/integration/harness"
 )
 
@@ -117,32 +119,49 @@ func TestChaos_UnderFire(t *testing.T) {
 	}
 	for i := range boundaries {
 		s.halt(name(i))
-		s.once(name(i), tasks)
+		s.once(topic, name(i), tasks)
 	}
 	s.check()
 }
 
-// once wants the numbers of every task in a topic, each once and in order, as a reader of what is committed sees them.
-func (s *story) once(topic string, tasks int) {
+// once wants the numbers of every task in a topic, each once and in order, as a reader of what is committed sees them. The topic has
+// one partition, keys are tasks and values numbers.
+func (s *story) once(w *watched, topic string, tasks int) {
 	s.t.Helper()
-	out := s.kafka.Tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.kafka.Addr, "--topic", topic, "--from-beginning", "--timeout-ms", "5000",
-		"--isolation-level", "read_committed", "--formatter-property", "print.key=true")
+	end := int64(0)
+	harness.Await(s.t, "no transaction is open in "+topic, 2*time.Minute, func() bool {
+		end = w.end(topic, readUncommitted)
+		return w.end(topic, readCommitted) == end
+	})
+	// Control records too: the last one ends a transaction.
+	reader := w.reader(topic, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
+	defer cancel()
 	next := map[int]int{}
 	faults := 0
-	for line := range strings.Lines(out) {
-		// The tool's own words come too. Not by Sscan: to it "08:52:11.123 [main] ERROR" begins with the numbers 0 and 8.
-		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		task, noTask := strconv.Atoi(key)
-		n, noNumber := strconv.Atoi(value)
-		if !ok || noTask != nil || noNumber != nil {
-			continue
+	for at := int64(0); at < end; {
+		f := reader.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			s.t.Fatalf("reading %s at %d of %d: %v", topic, at, end, err)
 		}
-		if n != next[task] {
-			if faults++; faults < 10 {
-				s.t.Errorf("topic %s, task %d: %d comes where %d is right", topic, task, n, next[task])
+		f.EachRecord(func(r *kgo.Record) {
+			if at = r.Offset + 1; r.Attrs.IsControl() {
+				return
 			}
-		}
-		next[task] = max(next[task], n+1)
+			task, noTask := strconv.Atoi(string(r.Key))
+			n, noNumber := strconv.Atoi(string(r.Value))
+			if noTask != nil || noNumber != nil {
+				s.t.Errorf("topic %s, offset %d: %q %q is no task's number", topic, r.Offset, r.Key, r.Value)
+				return
+			}
+			if n != next[task] {
+				if faults++; faults < 10 {
+					s.t.Errorf("topic %s, task %d: %d comes where %d is right", topic, task, n, next[task])
+				}
+			}
+			next[task] = max(next[task], n+1)
+		})
 	}
 	if len(next) != tasks {
 		s.t.Errorf("topic %s has the numbers of %d tasks: %v", topic, len(next), next)

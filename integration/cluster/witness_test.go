@@ -68,6 +68,51 @@ func (w *watched) create(topic string, partitions int32) {
 	if err != nil {
 		w.t.Fatalf("creating topic %s: %v", topic, err)
 	}
+	harness.Await(w.t, "topic "+topic+" is served", time.Minute, func() bool {
+		_, err := w.ask(topic, readUncommitted)
+		return err == nil
+	})
+}
+
+// Isolation levels.
+const (
+	readUncommitted int8 = iota
+	readCommitted
+)
+
+// end is the offset after the last record of partition 0 of a topic; with readCommitted, where the first open transaction begins.
+func (w *watched) end(topic string, isolation int8) int64 {
+	w.t.Helper()
+	end, err := w.ask(topic, isolation)
+	if err != nil {
+		w.t.Fatalf("asking for the end of %s: %v", topic, err)
+	}
+	return end
+}
+
+func (w *watched) ask(topic string, isolation int8) (end int64, err error) {
+	req, t, p := kmsg.NewPtrListOffsetsRequest(), kmsg.NewListOffsetsRequestTopic(), kmsg.NewListOffsetsRequestTopicPartition()
+	p.Timestamp = -1 // the latest
+	t.Topic, t.Partitions = topic, append(t.Partitions, p)
+	req.ReplicaID, req.IsolationLevel, req.Topics = -1, isolation, append(req.Topics, t)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	res, err := req.RequestWith(ctx, w.kc)
+	if err != nil {
+		return 0, err
+	}
+	it := res.Topics[0].Partitions[0]
+	return it.Offset, kerr.ErrorForCode(it.ErrorCode)
+}
+
+// reader reads partition 0 of a topic from its beginning.
+func (w *watched) reader(topic string, opts ...kgo.Opt) *kgo.Client {
+	w.t.Helper()
+	kc, err := kgo.NewClient(append(append(w.kc.Opts(), opts...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}))...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return kc
 }
 
 // write produces a record.
@@ -140,10 +185,7 @@ func (w *watched) witness(name string, tasks int, more map[string]string) (*witn
 	w.t.Helper()
 	dead := name + "-dead"
 	w.create(dead, 1)
-	queue, err := kgo.NewClient(append(w.kc.Opts(), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{dead: {0: kgo.NewOffset().AtStart()}}))...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	queue := w.reader(dead)
 	w.t.Cleanup(queue.Close)
 	config := map[string]string{"connector.class": "Witness", "file": filepath.Join(w.dir, name), "topics": w.topic, "tasks.max": strconv.Itoa(tasks),
 		"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false", "errors.tolerance": "all",
@@ -171,20 +213,9 @@ func (s *witnessed) look() {
 			}
 		}
 	}
-	req, t, p := kmsg.NewPtrListOffsetsRequest(), kmsg.NewListOffsetsRequestTopic(), kmsg.NewListOffsetsRequestTopicPartition()
-	p.Timestamp = -1 // the latest
-	t.Topic, t.Partitions = s.name+"-dead", append(t.Partitions, p)
-	req.ReplicaID, req.Topics = -1, append(req.Topics, t)
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	res, err := req.RequestWith(ctx, s.kc)
-	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode)
-	}
-	if err != nil {
-		s.t.Fatalf("asking for the end of %s-dead: %v", s.name, err)
-	}
-	for end := res.Topics[0].Partitions[0].Offset; s.taken < end; {
+	for end := s.end(s.name+"-dead", readUncommitted); s.taken < end; {
 		f := s.queue.PollFetches(ctx)
 		if err := f.Err(); err != nil {
 			s.t.Fatalf("reading %s-dead: %v", s.name, err)
