@@ -40,7 +40,7 @@ compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1
 	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
 
 .PHONY: chaos
-chaos: ## The story of processes that are killed, and exactly-once under fire, longer and in any order. KILLS=200 SEED=n.
+chaos: ## The story of processes that are killed, and exactly-once sources and sinks under fire, longer and in any order. KILLS=200 SEED=n.
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_SEED=$(or $(SEED),1) $(GO) test -tags integration -count=1 -timeout 5h -run Chaos -v ./integration/cluster
 
 .PHONY: guards
