@@ -255,5 +255,5 @@ func (t *Topics) write(parent context.Context, batch []kafkaio.Message) error {
 		return err
 	}
 	defer p.Close()
-	return kafkaio.Deliver(ctx, p, batch)
+	return p.Deliver(ctx, batch)
 }

@@ -21,7 +21,8 @@ import (
 type Admin struct {
 	p      *kafka.Producer
 	a      *kafka.AdminClient
-	rk, q  ptr
+	rk     handle
+	q      queueHandle
 	log    *slog.Logger
 	mu     sync.RWMutex
 	closed bool

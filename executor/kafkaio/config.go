@@ -85,7 +85,7 @@ func logEvent(log *slog.Logger, ev nativeEvent) {
 		return
 	}
 	level := slog.LevelWarn // librdkafka's own "errors" are brokers that are away; it tries again
-	if ev.kind == eventLog {
+	if ev.log {
 		switch {
 		case ev.level <= 2:
 			level = slog.LevelError

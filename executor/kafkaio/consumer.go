@@ -2,13 +2,13 @@ package kafkaio
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
 	"time"
+	"unsafe"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
@@ -59,18 +59,19 @@ type Consumer struct {
 
 // consumer is the client with its data queue, without a group.
 type consumer struct {
-	c                            *kafka.Consumer
-	rk, data, events, logs, msgs ptr
-	wake                         *waker
-	max                          int
-	log                          *slog.Logger
-	group                        *run.Group
-	closed, fatal                bool
-	groupless                    bool // a reader: its group.id stands for nothing
-	names                        map[string]string
-	position                     map[TopicPartition]int64
-	onEOF                        func(tp TopicPartition, offset int64)
-	lastLog                      string
+	c             *kafka.Consumer
+	rk            handle
+	data          fetched
+	events, logs  queueHandle
+	wake          *waker
+	log           *slog.Logger
+	group         *run.Group
+	closed, fatal bool
+	groupless     bool // a reader: its group.id stands for nothing
+	names         map[string]string
+	position      map[TopicPartition]int64
+	onEOF         func(tp TopicPartition, offset int64)
+	lastLog       string
 }
 
 // NewConsumer makes a member of a group; the first Poll joins it, and nothing before. It does not wait for Kafka.
@@ -137,10 +138,10 @@ func (c *consumer) open(conf kafka.ConfigMap, limit int, log *slog.Logger) error
 		return fmt.Errorf("%w: %w", ErrConfig, wrap(err))
 	}
 	rk := rkOf(kc)
-	*c = consumer{c: kc, rk: rk, data: queueNew(rk), logs: queueNew(rk), events: queueConsumer(rk), msgs: newMessages(limit), wake: w, max: limit,
-		log: log, group: run.New(context.Background(), "kafka-consumer"), names: map[string]string{}, position: map[TopicPartition]int64{}}
+	*c = consumer{c: kc, rk: rk, data: newFetched(queueNew(rk), limit), logs: queueNew(rk), events: queueConsumer(rk), wake: w, log: log,
+		group: run.New(context.Background(), "kafka-consumer"), names: map[string]string{}, position: map[TopicPartition]int64{}}
 	setLogQueue(rk, c.logs)
-	queueWake(c.data, w.fd)
+	queueWake(c.data.q, w.fd)
 	queueWake(c.events, w.fd)
 	return nil
 }
@@ -165,7 +166,7 @@ func (c *Consumer) rebalance(kc *kafka.Consumer, ev kafka.Event) error {
 		tps := partitions(e.Partitions)
 		// Before the assign, so that no record ever comes by the client's own queue (D5).
 		for _, tp := range tps {
-			forward(c.rk, tp, c.data)
+			forward(c.rk, tp, c.data.q)
 			delete(c.position, tp)
 		}
 		// librdkafka keeps a pause beyond the assignment that it was made in.
@@ -264,10 +265,10 @@ func (c *consumer) serve() error {
 				c.fatal = c.fatal || e.IsFatal()
 				return wrap(e)
 			}
-			logEvent(c.log, nativeEvent{kind: eventError, text: e.Error()})
+			logEvent(c.log, nativeEvent{text: e.Error()})
 		case kafka.OffsetsCommitted:
 			if e.Error != nil {
-				logEvent(c.log, nativeEvent{kind: eventError, text: "committing offsets: " + e.Error.Error()})
+				logEvent(c.log, nativeEvent{text: "committing offsets: " + e.Error.Error()})
 			}
 		}
 	}
@@ -279,40 +280,43 @@ func (c *consumer) take(b *Batch) error {
 	clear(b.Records)
 	clear(b.headers)
 	b.Records, b.headers = b.Records[:0], b.headers[:0]
-	if cap(b.buf) > maxIdleBuffer {
-		b.buf = nil
-	}
-	if nativeFetch(c.data, c.msgs, c.max, b) == 0 {
+	n, bytes := c.data.fetch()
+	if n == 0 {
 		c.drainLogs()
 		return nil
 	}
-	buf, topic := b.buf, ""
-	for i := range b.descs {
-		d := &b.descs[i]
-		if d.topic_len > 0 {
-			topic, buf = c.name(buf[:d.topic_len]), buf[d.topic_len:]
+	defer c.data.drop()
+	if cap(b.buf) < bytes || cap(b.buf) > maxIdleBuffer || b.buf == nil {
+		b.buf = make([]byte, 0, bytes+bytes/4)
+	}
+	buf, heads, topic := b.buf[:0], c.data.heads, ""
+	for i := range n {
+		m, x := c.data.msgs[i], &c.data.more[i]
+		if x.topic_len > 0 {
+			topic = c.name(view(unsafe.Pointer(x.topic), x.topic_len))
 		}
-		r := Record{Topic: topic, Partition: int32(d.partition), Offset: int64(d.offset), Timestamp: int64(d.timestamp), TimestampType: uint8(d.timestamp_type)}
-		r.Key, buf = cutBytes(buf, int64(d.key_len))
-		r.Value, buf = cutBytes(buf, int64(d.val_len))
-		tp := TopicPartition{Topic: topic, Partition: r.Partition}
-		if d.err != 0 {
-			if err := c.failed(tp, r.Offset, int32(d.err), string(r.Value)); err != nil {
+		r := Record{Topic: topic, Partition: int32(m.partition), Offset: int64(m.offset), Timestamp: int64(x.timestamp), TimestampType: uint8(x.timestamp_type)}
+		buf, r.Key = copyOut(buf, m.key, m.key_len)
+		buf, r.Value = copyOut(buf, m.payload, m.len)
+		if m.err != 0 {
+			if err := c.failed(TopicPartition{Topic: topic, Partition: r.Partition}, r.Offset, int32(m.err), string(r.Value)); err != nil {
 				return err
 			}
 			continue
 		}
-		if d.headers > 0 {
+		if x.headers > 0 {
 			first := len(b.headers)
-			for range int(d.headers) {
-				var h Header
-				h, buf = c.header(buf)
-				b.headers = append(b.headers, h)
+			for _, h := range heads[:x.headers] {
+				header := Header{Key: c.name(view(unsafe.Pointer(h.name), h.name_len))}
+				buf, header.Value = copyOut(buf, h.value, h.value_len)
+				b.headers = append(b.headers, header)
 			}
+			heads = heads[x.headers:]
 			r.Headers = b.headers[first:len(b.headers):len(b.headers)]
 		}
 		b.Records = append(b.Records, r)
 	}
+	b.buf = buf
 	// The position is that of a partition's last record: runs of one partition cost one lookup.
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -332,26 +336,10 @@ func (c *consumer) failed(tp TopicPartition, offset int64, code int32, text stri
 		}
 		return nil
 	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrOffsetOutOfRange, kafka.ErrMaxPollExceeded:
-		logEvent(c.log, nativeEvent{kind: eventError, text: fmt.Sprintf("topic %q, partition %d: %s", tp.Topic, tp.Partition, text)})
+		logEvent(c.log, nativeEvent{text: fmt.Sprintf("topic %q, partition %d: %s", tp.Topic, tp.Partition, text)})
 		return nil
 	}
 	return fmt.Errorf("reading topic %q, partition %d: %w", tp.Topic, tp.Partition, &Error{Code: int(code), Text: text})
-}
-
-func cutBytes(buf []byte, n int64) (field, rest []byte) {
-	if n < 0 {
-		return nil, buf
-	}
-	return buf[:n:n], buf[n:]
-}
-
-func (c *consumer) header(buf []byte) (Header, []byte) {
-	nameLen, valueLen := int64(binary.NativeEndian.Uint64(buf)), int64(binary.NativeEndian.Uint64(buf[8:])) //nolint:gosec // lengths
-	buf = buf[16:]
-	h := Header{Key: c.name(buf[:nameLen])}
-	buf = buf[nameLen:]
-	h.Value, buf = cutBytes(buf, valueLen)
-	return h, buf
 }
 
 // maxNames bounds the names of topics and headers that are kept.
@@ -551,18 +539,17 @@ func (c *consumer) shut() error {
 	}
 	c.closed = true
 	err := closer{}.close(func() {
-		queueQuiet(c.data)
+		queueQuiet(c.data.q)
 		queueQuiet(c.events)
 		queueDone(c.events)
-		queueDone(c.data) // a queue with records in it would hold the client's end up
+		c.data.done()
 		c.drainLogs()
 		if c.fatal {
 			destroyFenced(c.c)
 		} else if err := c.c.Close(); err != nil {
-			logEvent(c.log, nativeEvent{kind: eventError, text: err.Error()})
+			logEvent(c.log, nativeEvent{text: err.Error()})
 		}
 		queueDone(c.logs)
-		free(c.msgs)
 		c.wake.close()
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)

@@ -72,7 +72,7 @@ func (a *Admin) AlterGroupOffsets(ctx context.Context, group string, offsets map
 // DeleteGroupOffsets forgets offsets of a group without members. ErrGroupActive where it has some, ErrUnknownGroup.
 func (a *Admin) DeleteGroupOffsets(ctx context.Context, group string, tps []TopicPartition) error {
 	return a.group(ctx, "forgetting offsets of", group, func(ctx context.Context) error {
-		return codeError(nativeDeleteOffsets(a.rk, group, tps, millis(ctx)))
+		return codeError(deleteOffsets(a.rk, group, tps, millis(ctx)))
 	})
 }
 

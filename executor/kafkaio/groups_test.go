@@ -94,7 +94,7 @@ func TestFollow_BringsWhatIsThereAndWhatComes(t *testing.T) {
 	message := func(n int) []kafkaio.Message {
 		return []kafkaio.Message{{Topic: "t", Partition: -1, Key: []byte(fmt.Sprint(n)), Timestamp: -1}}
 	}
-	if err := kafkaio.Deliver(limited(t), p, message(1)); err != nil {
+	if err := p.Deliver(limited(t), message(1)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(limited(t))
@@ -109,7 +109,7 @@ func TestFollow_BringsWhatIsThereAndWhatComes(t *testing.T) {
 		if k := <-got; k != fmt.Sprint(n) {
 			t.Fatalf("%s came, %d was due", k, n)
 		}
-		if err := kafkaio.Deliver(limited(t), p, message(n+1)); err != nil {
+		if err := p.Deliver(limited(t), message(n+1)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -68,6 +68,5 @@ type Record struct {
 type Batch struct {
 	Records []Record
 	buf     []byte
-	descs   []inDesc
 	headers []Header
 }

@@ -1,113 +1,9 @@
 package kafkaio
 
 /*
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-
-// The parts of librdkafka's stable C interface that are used here. confluent-kafka-go links the library; the
-// names are weak so that cgo's own trial link, which has no library, succeeds.
-#define WEAK __attribute__((weak))
-typedef struct rd_kafka_message_s {
-	int err;
-	void *rkt;
-	int32_t partition;
-	void *payload;
-	size_t len;
-	void *key;
-	size_t key_len;
-	int64_t offset;
-	void *private_;
-} msg_t;
-typedef struct {
-	int vtype;
-	union {
-		const char *cstr;
-		void *rkt;
-		int i;
-		int32_t i32;
-		int64_t i64;
-		struct { void *ptr; size_t size; } mem;
-		void *headers;
-		void *ptr;
-		char pad[64];
-	} u;
-} vu_t;
-typedef struct {
-	char *topic;
-	int32_t partition;
-	int64_t offset;
-	void *metadata;
-	size_t metadata_size;
-	void *opaque;
-	int err;
-	void *private_;
-} part_t;
-typedef struct { int cnt, size; part_t *elems; } parts_t;
-enum { OP_DELETE_OFFSETS = 8, TIMED_OUT = -185 };
-enum { V_RKT = 2, V_PARTITION, V_VALUE, V_KEY, V_OPAQUE, V_MSGFLAGS, V_TIMESTAMP, V_HEADER, V_HEADERS };
-enum { F_COPY = 2, F_PARTITION = 8, QUEUE_FULL = -184, EVENT_DR = 1, EVENT_LOG = 4 };
-
-typedef struct {
-	struct { int32_t id; char *host; int port; } broker;
-	char *group;
-	int err;
-	char *state, *protocol_type, *protocol;
-	void *members;
-	int member_cnt;
-} group_t;
-typedef struct { group_t *groups; int cnt; } groups_t;
-WEAK int rd_kafka_list_groups(void *rk, const char *group, const groups_t **list, int timeout_ms);
-WEAK void rd_kafka_group_list_destroy(const groups_t *list);
-WEAK void *rd_kafka_topic_new(void *rk, const char *name, void *conf);
-WEAK void rd_kafka_topic_destroy(void *rkt);
-WEAK const char *rd_kafka_topic_name(const void *rkt);
-WEAK int rd_kafka_produce_batch(void *rkt, int32_t partition, int flags, msg_t *m, int n);
-WEAK void *rd_kafka_produceva(void *rk, const vu_t *vus, size_t n);
-WEAK int rd_kafka_error_code(const void *e);
-WEAK void rd_kafka_error_destroy(void *e);
-WEAK void *rd_kafka_headers_new(size_t n);
-WEAK void rd_kafka_headers_destroy(void *h);
-WEAK int rd_kafka_header_add(void *h, const char *name, ssize_t nlen, const void *v, ssize_t vlen);
-WEAK size_t rd_kafka_header_cnt(const void *h);
-WEAK int rd_kafka_header_get_all(const void *h, size_t i, const char **name, const void **v, size_t *len);
-WEAK int rd_kafka_message_headers(const msg_t *m, void **h);
-WEAK int64_t rd_kafka_message_timestamp(const msg_t *m, int *type);
-WEAK void rd_kafka_message_destroy(msg_t *m);
-WEAK ssize_t rd_kafka_consume_batch_queue(void *q, int timeout_ms, msg_t **m, size_t n);
-WEAK char *rd_kafka_memberid(const void *rk);
-WEAK void rd_kafka_mem_free(void *rk, void *p);
-WEAK void *rd_kafka_queue_new(void *rk);
-WEAK void *rd_kafka_queue_get_main(void *rk);
-WEAK void *rd_kafka_queue_get_consumer(void *rk);
-WEAK void *rd_kafka_queue_get_partition(void *rk, const char *topic, int32_t partition);
-WEAK void rd_kafka_queue_forward(void *from, void *to);
-WEAK void rd_kafka_queue_destroy(void *q);
-WEAK void rd_kafka_queue_yield(void *q);
-WEAK void rd_kafka_queue_io_event_enable(void *q, int fd, const void *payload, size_t size);
-WEAK void rd_kafka_destroy_flags(void *rk, int flags);
-WEAK int rd_kafka_set_log_queue(void *rk, void *q);
-WEAK void *rd_kafka_queue_poll(void *q, int timeout_ms);
-WEAK int rd_kafka_event_type(const void *e);
-WEAK int rd_kafka_event_error(void *e);
-WEAK const char *rd_kafka_event_error_string(void *e);
-WEAK int rd_kafka_event_log(void *e, const char **fac, const char **str, int *level);
-WEAK size_t rd_kafka_event_message_array(void *e, const msg_t **m, size_t n);
-WEAK void rd_kafka_event_destroy(void *e);
-WEAK void *rd_kafka_topic_partition_list_new(int size);
-WEAK void *rd_kafka_topic_partition_list_add(void *list, const char *topic, int32_t partition);
-WEAK void rd_kafka_topic_partition_list_destroy(void *list);
-WEAK void *rd_kafka_DeleteConsumerGroupOffsets_new(const char *group, const void *list);
-WEAK void rd_kafka_DeleteConsumerGroupOffsets_destroy(void *del);
-WEAK void rd_kafka_DeleteConsumerGroupOffsets(void *rk, void **del, size_t n, const void *options, void *q);
-WEAK const void *rd_kafka_event_DeleteConsumerGroupOffsets_result(void *e);
-WEAK const void **rd_kafka_DeleteConsumerGroupOffsets_result_groups(const void *res, size_t *n);
-WEAK const void *rd_kafka_group_result_error(const void *group);
-WEAK const parts_t *rd_kafka_group_result_partitions(const void *group);
-WEAK void *rd_kafka_AdminOptions_new(void *rk, int op);
-WEAK int rd_kafka_AdminOptions_set_request_timeout(void *options, int ms, char *why, size_t n);
-WEAK void rd_kafka_AdminOptions_destroy(void *options);
+#include "librdkafka.h"
 
 // out_t is a message to produce; its bytes are in one buffer at at: key, value, headers.
 typedef struct {
@@ -121,49 +17,28 @@ typedef struct {
 // in a transaction (librdkafka 2.11) it never sends to a partition that was named before the topic's metadata came.
 static int plain(const out_t *o, int txn) { return o->headers == 0 && o->timestamp < 0 && (!txn || o->partition < 0); }
 
-static int produce_one(void *rk, void *rkt, const out_t *o, const char *buf) {
-	const char *p = buf + o->at;
-	void *hdrs = NULL;
-	vu_t v[8];
-	int n = 0;
-	v[n].vtype = V_RKT; v[n++].u.rkt = rkt;
-	v[n].vtype = V_PARTITION; v[n++].u.i32 = o->partition;
-	v[n].vtype = V_MSGFLAGS; v[n++].u.i = F_COPY;
-	v[n].vtype = V_OPAQUE; v[n++].u.ptr = (void *)(uintptr_t)o->seq;
-	if (o->key_len >= 0) {
-		v[n].vtype = V_KEY; v[n].u.mem.ptr = (void *)p; v[n++].u.mem.size = o->key_len;
-		p += o->key_len;
+static int produce_one(rd_kafka_t *rk, rd_kafka_topic_t *rkt, const out_t *o, const char *buf) {
+	const char *key = buf + o->at, *val = key + (o->key_len > 0 ? o->key_len : 0), *p = val + (o->val_len > 0 ? o->val_len : 0);
+	rd_kafka_headers_t *headers = o->headers ? rd_kafka_headers_new(o->headers) : NULL;
+	for (int32_t i = 0; i < o->headers; i++) {
+		int64_t len[2];
+		memcpy(len, p, sizeof len); p += sizeof len;
+		rd_kafka_header_add(headers, p, len[0], len[1] < 0 ? NULL : p + len[0], len[1] < 0 ? 0 : len[1]);
+		p += len[0] + (len[1] < 0 ? 0 : len[1]);
 	}
-	if (o->val_len >= 0) {
-		v[n].vtype = V_VALUE; v[n].u.mem.ptr = (void *)p; v[n++].u.mem.size = o->val_len;
-		p += o->val_len;
-	}
-	if (o->timestamp >= 0) { v[n].vtype = V_TIMESTAMP; v[n++].u.i64 = o->timestamp; }
-	if (o->headers > 0) {
-		hdrs = rd_kafka_headers_new(o->headers);
-		for (int32_t i = 0; i < o->headers; i++) {
-			int64_t len[2];
-			memcpy(len, p, sizeof len); p += sizeof len;
-			const char *name = p; p += len[0];
-			const char *val = NULL;
-			if (len[1] >= 0) { val = p; p += len[1]; }
-			rd_kafka_header_add(hdrs, name, len[0], val, len[1] < 0 ? 0 : len[1]);
-		}
-		v[n].vtype = V_HEADERS; v[n++].u.headers = hdrs;
-	}
-	void *e = rd_kafka_produceva(rk, v, n);
-	if (!e) return 0;
-	int code = rd_kafka_error_code(e);
-	rd_kafka_error_destroy(e);
-	if (hdrs) rd_kafka_headers_destroy(hdrs);
-	return code;
+	int err = rd_kafka_producev(rk, V_RKT, rkt, V_PARTITION, o->partition, V_MSGFLAGS, F_COPY, V_OPAQUE, (void *)(uintptr_t)o->seq,
+		V_KEY, o->key_len < 0 ? NULL : key, (size_t)(o->key_len < 0 ? 0 : o->key_len),
+		V_VALUE, o->val_len < 0 ? NULL : val, (size_t)(o->val_len < 0 ? 0 : o->val_len),
+		V_TIMESTAMP, o->timestamp < 0 ? (int64_t)0 : o->timestamp, V_HEADERS, headers, V_END);
+	if (err && headers) rd_kafka_headers_destroy(headers);
+	return err;
 }
 
 // produce hands n messages over and returns how many were dealt with: fewer than n only where the queue was
 // full. Messages that were refused have err set.
-static int produce(void *rk, void **rkts, out_t *o, int n, const char *buf, int txn) {
+static int produce(rd_kafka_t *rk, rd_kafka_topic_t **rkts, out_t *o, int n, const char *buf, int txn) {
 	enum { RUN = 256 };
-	msg_t m[RUN];
+	rd_kafka_message_t m[RUN];
 	int i = 0;
 	while (i < n) {
 		int run = 0;
@@ -172,15 +47,15 @@ static int produce(void *rk, void **rkts, out_t *o, int n, const char *buf, int 
 			char *p = (char *)buf + x->at;
 			memset(&m[run], 0, sizeof m[run]);
 			m[run].partition = x->partition;
-			m[run].private_ = (void *)(uintptr_t)x->seq;
+			m[run]._private = (void *)(uintptr_t)x->seq;
 			if (x->key_len >= 0) { m[run].key = p; m[run].key_len = x->key_len; p += x->key_len; }
 			if (x->val_len >= 0) { m[run].payload = p; m[run].len = x->val_len; }
 			run++;
 		}
 		if (run == 0) {
-			int code = produce_one(rk, rkts[o[i].topic], &o[i], buf);
-			if (code == QUEUE_FULL) return i;
-			o[i++].err = code;
+			int err = produce_one(rk, rkts[o[i].topic], &o[i], buf);
+			if (err == QUEUE_FULL) return i;
+			o[i++].err = err;
 			continue;
 		}
 		if (rd_kafka_produce_batch(rkts[o[i].topic], -1, F_COPY | F_PARTITION, m, run) < run) {
@@ -194,178 +69,49 @@ static int produce(void *rk, void **rkts, out_t *o, int n, const char *buf, int 
 	return n;
 }
 
+// more_t is what a consumed message has beside its struct.
 typedef struct {
-	uint64_t seq;
-	int64_t offset;
-	int32_t partition, err;
-} report_t;
+	int64_t timestamp;
+	const char *topic;
+	size_t topic_len, headers; // topic_len 0: the topic of the message before
+	unsigned timestamp_type;
+} more_t;
 
-// reports fills out with delivery reports and returns their number. *cur is the event that was not used up.
-// Any other event is handed back in *other, which ends the call.
-static int reports(void *q, void **cur, report_t *out, int max, void **other) {
-	const msg_t *m[256];
-	int n = 0;
-	while (n < max) {
-		if (!*cur) {
-			void *e = rd_kafka_queue_poll(q, 0);
-			if (!e) break;
-			if (rd_kafka_event_type(e) != EVENT_DR) { *other = e; break; }
-			*cur = e;
-		}
-		size_t want = max - n < 256 ? max - n : 256;
-		size_t got = rd_kafka_event_message_array(*cur, m, want);
-		for (size_t i = 0; i < got; i++) {
-			out[n].seq = (uint64_t)(uintptr_t)m[i]->private_;
-			out[n].offset = m[i]->err ? -1 : m[i]->offset;
-			out[n].partition = m[i]->partition;
-			out[n++].err = m[i]->err;
-		}
-		if (got < want) { rd_kafka_event_destroy(*cur); *cur = NULL; }
-	}
-	return n;
-}
-
-// in_t is a consumed message. Its bytes follow those of the message before it: topic, key, value, headers.
-typedef struct {
-	int64_t offset, timestamp, key_len, val_len; // lengths -1: null
-	int32_t partition, timestamp_type, err, headers, topic_len; // topic_len 0: the topic of the message before
-} in_t;
-
-static int64_t size_of(const msg_t *m) {
-	int64_t n = (m->key ? m->key_len : 0) + (m->payload ? m->len : 0);
-	void *h;
-	if (!m->err && rd_kafka_message_headers(m, &h) == 0) {
-		size_t cnt = rd_kafka_header_cnt(h);
-		for (size_t i = 0; i < cnt; i++) {
-			const char *name; const void *v; size_t len;
-			rd_kafka_header_get_all(h, i, &name, &v, &len);
-			n += 16 + strlen(name) + (v ? len : 0);
-		}
-	}
-	return n;
-}
-
-static void copy_out(msg_t **m, int n, in_t *out, char *buf) {
-	const void *rkt = NULL;
-	for (int i = 0; i < n; i++) {
-		const msg_t *x = m[i];
-		in_t *o = &out[i];
-		memset(o, 0, sizeof *o);
-		o->offset = x->offset;
-		o->partition = x->partition;
-		o->err = x->err;
-		o->timestamp = rd_kafka_message_timestamp(x, &o->timestamp_type);
-		if (x->rkt && x->rkt != rkt) {
-			const char *name = rd_kafka_topic_name(x->rkt);
-			o->topic_len = strlen(name);
-			memcpy(buf, name, o->topic_len); buf += o->topic_len;
-			rkt = x->rkt;
-		}
-		o->key_len = o->val_len = -1;
-		if (x->key) { o->key_len = x->key_len; memcpy(buf, x->key, x->key_len); buf += x->key_len; }
-		if (x->payload) { o->val_len = x->len; memcpy(buf, x->payload, x->len); buf += x->len; }
-		void *h;
-		if (!x->err && rd_kafka_message_headers(x, &h) == 0) {
-			size_t cnt = rd_kafka_header_cnt(h);
-			o->headers = cnt;
-			for (size_t j = 0; j < cnt; j++) {
-				const char *name; const void *v; size_t len;
-				rd_kafka_header_get_all(h, j, &name, &v, &len);
-				int64_t l[2] = { strlen(name), v ? (int64_t)len : -1 };
-				memcpy(buf, l, sizeof l); buf += sizeof l;
-				memcpy(buf, name, l[0]); buf += l[0];
-				if (v) { memcpy(buf, v, len); buf += len; }
-			}
-		}
-		rd_kafka_message_destroy(m[i]);
-	}
-}
-
-// fetch takes up to max messages, without waiting. Where their bytes fit into cap they are copied; where not
-// they stay in m, *need says how many bytes they take, and copy_out has to be called.
-static int fetch(void *q, msg_t **m, int max, in_t *out, char *buf, int64_t cap, int64_t *need) {
+// fetch takes up to max messages, without waiting; *headers is how many they have in all. They are the caller's to drop.
+static int fetch(rd_kafka_queue_t *q, rd_kafka_message_t **m, int max, more_t *more, size_t *headers) {
 	ssize_t n = rd_kafka_consume_batch_queue(q, 0, m, max);
-	*need = 0;
-	if (n <= 0) return 0;
-	const void *rkt = NULL;
+	const rd_kafka_topic_t *last = NULL;
+	*headers = 0;
 	for (ssize_t i = 0; i < n; i++) {
-		*need += size_of(m[i]);
-		if (m[i]->rkt && m[i]->rkt != rkt) { rkt = m[i]->rkt; *need += strlen(rd_kafka_topic_name(rkt)); }
-	}
-	if (*need <= cap) { copy_out(m, n, out, buf); *need = 0; }
-	return n;
-}
-
-static void drop(msg_t **m, int n) { for (int i = 0; i < n; i++) rd_kafka_message_destroy(m[i]); }
-static void forward(void *rk, const char *topic, int32_t partition, void *to) {
-	void *q = rd_kafka_queue_get_partition(rk, topic, partition);
-	if (!q) return;
-	rd_kafka_queue_forward(q, to);
-	rd_kafka_queue_destroy(q);
-}
-// delete_offsets forgets the committed offsets of a group's partitions and returns the first error. confluent-kafka-go has no call for it.
-static int delete_offsets(void *rk, const char *group, const char **topics, const int32_t *partitions, int n, int timeout_ms) {
-	void *list = rd_kafka_topic_partition_list_new(n);
-	for (int i = 0; i < n; i++) rd_kafka_topic_partition_list_add(list, topics[i], partitions[i]);
-	void *del = rd_kafka_DeleteConsumerGroupOffsets_new(group, list);
-	rd_kafka_topic_partition_list_destroy(list);
-	void *opts = rd_kafka_AdminOptions_new(rk, OP_DELETE_OFFSETS);
-	char why[256];
-	rd_kafka_AdminOptions_set_request_timeout(opts, timeout_ms, why, sizeof why);
-	void *q = rd_kafka_queue_new(rk);
-	rd_kafka_DeleteConsumerGroupOffsets(rk, &del, 1, opts, q);
-	void *e = rd_kafka_queue_poll(q, timeout_ms + 1000);
-	int code = TIMED_OUT;
-	if (e) {
-		code = rd_kafka_event_error(e);
-		const void *res = code ? NULL : rd_kafka_event_DeleteConsumerGroupOffsets_result(e);
-		size_t groups = 0;
-		const void **g = res ? rd_kafka_DeleteConsumerGroupOffsets_result_groups(res, &groups) : NULL;
-		for (size_t i = 0; i < groups && !code; i++) {
-			const void *gerr = rd_kafka_group_result_error(g[i]);
-			if (gerr) { code = rd_kafka_error_code(gerr); break; }
-			const parts_t *p = rd_kafka_group_result_partitions(g[i]);
-			for (int j = 0; p && j < p->cnt && !code; j++) code = p->elems[j].err;
+		more_t *x = &more[i];
+		rd_kafka_headers_t *h;
+		memset(x, 0, sizeof *x);
+		x->timestamp = rd_kafka_message_timestamp(m[i], &x->timestamp_type);
+		if (m[i]->rkt && m[i]->rkt != last) {
+			last = m[i]->rkt;
+			x->topic = rd_kafka_topic_name(last);
+			x->topic_len = strlen(x->topic);
 		}
-		rd_kafka_event_destroy(e);
+		if (!m[i]->err && rd_kafka_message_headers(m[i], &h) == 0) *headers += x->headers = rd_kafka_header_cnt(h);
 	}
-	rd_kafka_queue_destroy(q);
-	rd_kafka_AdminOptions_destroy(opts);
-	rd_kafka_DeleteConsumerGroupOffsets_destroy(del);
-	return code;
+	return n < 0 ? 0 : n;
 }
-static void *event(void *q) { return rd_kafka_queue_poll(q, 0); }
-static int event_type(void *e) { return rd_kafka_event_type(e); }
-static int event_error(void *e) { return rd_kafka_event_error(e); }
-static const char *event_text(void *e) { return rd_kafka_event_error_string(e); }
-static int event_log(void *e, const char **fac, const char **str, int *level) { return rd_kafka_event_log(e, fac, str, level); }
-static void event_done(void *e) { rd_kafka_event_destroy(e); }
-static void *topic_new(void *rk, const char *name) { return rd_kafka_topic_new(rk, name, NULL); }
-static void topic_done(void *t) { rd_kafka_topic_destroy(t); }
-static void *queue_new(void *rk) { return rd_kafka_queue_new(rk); }
-static void *queue_main(void *rk) { return rd_kafka_queue_get_main(rk); }
-static void *queue_consumer(void *rk) { return rd_kafka_queue_get_consumer(rk); }
-static void queue_done(void *q) { rd_kafka_queue_destroy(q); }
-static void queue_yield(void *q) { rd_kafka_queue_yield(q); }
-static void queue_wake(void *q, int fd) { rd_kafka_queue_io_event_enable(q, fd, "1", 1); }
-static void queue_quiet(void *q) { rd_kafka_queue_io_event_enable(q, -1, NULL, 0); }
-static void destroy_now(void *rk) { rd_kafka_destroy_flags(rk, 8); } // 8: without leaving the group
-static int log_queue(void *rk, void *q) { return rd_kafka_set_log_queue(rk, q); }
 
-// group_members counts the members of a group of any protocol. Where it was found, what other brokers say is no matter.
-static int group_members(void *rk, const char *group, int timeout_ms, int *members) {
-	const groups_t *list = NULL;
-	int err = rd_kafka_list_groups(rk, group, &list, timeout_ms);
-	*members = 0;
-	if (!list) return err;
-	for (int i = 0; i < list->cnt; i++) {
-		if (strcmp(list->groups[i].group, group)) continue;
-		*members = list->groups[i].member_cnt;
-		err = list->groups[i].err;
+typedef struct { const char *name; const void *value; size_t name_len, value_len; } header_t; // value NULL: null
+
+// headers lists the headers of n messages.
+static void headers(rd_kafka_message_t **m, int n, const more_t *more, header_t *out) {
+	rd_kafka_headers_t *h;
+	for (int i = 0; i < n; i++) {
+		if (more[i].headers == 0 || rd_kafka_message_headers(m[i], &h) != 0) continue;
+		for (size_t j = 0; j < more[i].headers; j++, out++) {
+			rd_kafka_header_get_all(h, j, &out->name, &out->value, &out->value_len);
+			out->name_len = strlen(out->name);
+		}
 	}
-	rd_kafka_group_list_destroy(list);
-	return err;
 }
+
+static void drop(rd_kafka_message_t **m, int n) { for (int i = 0; i < n; i++) rd_kafka_message_destroy(m[i]); }
 */
 import "C"
 
@@ -374,31 +120,27 @@ import (
 	"unsafe"
 )
 
+// What is librdkafka's.
 type (
-	outDesc   = C.out_t
-	inDesc    = C.in_t
-	rawReport = C.report_t
-	// ptr is a pointer to memory of librdkafka's.
-	ptr = unsafe.Pointer
-)
-
-const (
-	eventLog   = 0x4
-	eventError = 0x8
+	handle      = *C.rd_kafka_t
+	queueHandle = *C.rd_kafka_queue_t
+	topicHandle = *C.rd_kafka_topic_t
+	eventHandle = *C.rd_kafka_event_t
+	outDesc     = C.out_t
 )
 
 // rkOf is the rd_kafka_t of a *kafka.Producer or *kafka.Consumer. confluent-kafka-go has no accessor for it;
 // TestNative_FindsTheHandle fails where a new version lays it out otherwise.
-func rkOf(client any) ptr {
-	return reflect.ValueOf(client).Elem().FieldByName("handle").FieldByName("rk").UnsafePointer()
+func rkOf(client any) handle {
+	return handle(reflect.ValueOf(client).Elem().FieldByName("handle").FieldByName("rk").UnsafePointer())
 }
 
-// destroyFenced ends a *kafka.Consumer that met a fatal error: its own Close would wait for ever, because librdkafka
-// refuses to close such a member.
+// destroyFenced ends a *kafka.Consumer that met a fatal error, without leaving the group: its own Close would wait for
+// ever, because librdkafka refuses to close such a member.
 func destroyFenced(client any) {
 	rk := rkOf(client)
-	queueDone(reflect.ValueOf(client).Elem().FieldByName("handle").FieldByName("rkq").UnsafePointer())
-	C.destroy_now(rk)
+	queueDone(queueHandle(reflect.ValueOf(client).Elem().FieldByName("handle").FieldByName("rkq").UnsafePointer()))
+	C.rd_kafka_destroy_flags(rk, C.NO_CLOSE)
 }
 
 // pollerStop is the channel that ends the goroutine by which a *kafka.Producer takes its own events.
@@ -406,133 +148,220 @@ func pollerStop(client any) chan bool {
 	return *(*chan bool)(unsafe.Pointer(reflect.ValueOf(client).Elem().FieldByName("pollerTermChan").UnsafeAddr())) //nolint:gosec // the field has no accessor
 }
 
-func newTopic(rk ptr, name string) ptr {
+func newTopic(rk handle, name string) topicHandle {
 	c := C.CString(name)
-	defer C.free(ptr(c))
-	return C.topic_new(rk, c)
+	defer C.free(unsafe.Pointer(c))
+	return C.rd_kafka_topic_new(rk, c, nil)
 }
 
-// groupMembers counts the members of a group; code is librdkafka's.
-func groupMembers(rk ptr, group string, timeoutMS int) (n int, code int32) {
-	c := C.CString(group)
-	defer C.free(ptr(c))
-	var members C.int
-	code = int32(C.group_members(rk, c, C.int(timeoutMS), &members))
-	return int(members), code
+func topicDone(t topicHandle)              { C.rd_kafka_topic_destroy(t) }
+func queueNew(rk handle) queueHandle       { return C.rd_kafka_queue_new(rk) }
+func queueMain(rk handle) queueHandle      { return C.rd_kafka_queue_get_main(rk) }
+func queueConsumer(rk handle) queueHandle  { return C.rd_kafka_queue_get_consumer(rk) }
+func queueDone(q queueHandle)              { C.rd_kafka_queue_destroy(q) }
+func queueYield(q queueHandle)             { C.rd_kafka_queue_yield(q) }
+func setLogQueue(rk handle, q queueHandle) { C.rd_kafka_set_log_queue(rk, q) }
+func queueQuiet(q queueHandle)             { C.rd_kafka_queue_io_event_enable(q, -1, nil, 0) }
+
+// queueWake has librdkafka write a byte to fd when q is no longer empty.
+func queueWake(q queueHandle, fd int) {
+	one := C.CString("1") // librdkafka copies it
+	defer C.free(unsafe.Pointer(one))
+	C.rd_kafka_queue_io_event_enable(q, C.int(fd), unsafe.Pointer(one), 1)
 }
 
-func topicDone(t ptr)          { C.topic_done(t) }
-func queueNew(rk ptr) ptr      { return C.queue_new(rk) }
-func queueMain(rk ptr) ptr     { return C.queue_main(rk) }
-func queueConsumer(rk ptr) ptr { return C.queue_consumer(rk) }
-func queueDone(q ptr)          { C.queue_done(q) }
-func queueYield(q ptr)         { C.queue_yield(q) }
-func queueWake(q ptr, fd int)  { C.queue_wake(q, C.int(fd)) }
-func queueQuiet(q ptr)         { C.queue_quiet(q) }
-func setLogQueue(rk, q ptr)    { C.log_queue(rk, q) }
-
-func forward(rk ptr, tp TopicPartition, to ptr) {
+// forward has a partition's records come by another queue.
+func forward(rk handle, tp TopicPartition, to queueHandle) {
 	c := C.CString(tp.Topic)
-	defer C.free(ptr(c))
-	C.forward(rk, c, C.int32_t(tp.Partition), to)
-}
-
-// nativeDeleteOffsets forgets offsets of a group and returns the first error's code.
-func nativeDeleteOffsets(rk ptr, group string, tps []TopicPartition, ms int) int32 {
-	g := C.CString(group)
-	defer C.free(ptr(g))
-	names := (**C.char)(C.calloc(C.size_t(len(tps)), C.size_t(unsafe.Sizeof(uintptr(0)))))
-	defer C.free(ptr(names))
-	list, partitions := unsafe.Slice(names, len(tps)), make([]C.int32_t, len(tps))
-	for i, tp := range tps {
-		list[i], partitions[i] = C.CString(tp.Topic), C.int32_t(tp.Partition)
-		defer C.free(ptr(list[i]))
+	defer C.free(unsafe.Pointer(c))
+	if q := C.rd_kafka_queue_get_partition(rk, c, C.int32_t(tp.Partition)); q != nil {
+		C.rd_kafka_queue_forward(q, to)
+		C.rd_kafka_queue_destroy(q)
 	}
-	return int32(C.delete_offsets(rk, g, names, unsafe.SliceData(partitions), C.int(len(tps)), C.int(ms)))
 }
-
-// nativeProduce hands descs over; buf has their bytes and rkts their topics.
-func nativeProduce(rk ptr, rkts []ptr, descs []outDesc, buf []byte, txn bool) int {
-	t := C.int(0)
-	if txn {
-		t = 1
-	}
-	return int(C.produce(rk, unsafe.SliceData(rkts), unsafe.SliceData(descs), C.int(len(descs)), (*C.char)(ptr(unsafe.SliceData(buf))), t))
-}
-
-// nativeReports fills raw; other is an event that is none of delivery, or nil.
-func nativeReports(q ptr, cur *ptr, raw []rawReport) (n int, other ptr) {
-	c, o := *cur, ptr(nil) // copies: cgo looks through the whole struct that a pointer points into
-	n = int(C.reports(q, &c, unsafe.SliceData(raw), C.int(len(raw)), &o))
-	*cur = c
-	return n, o
-}
-
-// messages is room for what librdkafka hands out, in its own memory.
-func newMessages(n int) ptr { return C.calloc(C.size_t(n), C.size_t(unsafe.Sizeof(uintptr(0)))) }
-
-func free(p ptr) { C.free(p) }
 
 // member says whether a consumer is in its group: librdkafka forgets its member id when it asks to leave.
-func member(rk ptr) bool {
+func member(rk handle) bool {
 	id := C.rd_kafka_memberid(rk)
 	if id == nil {
 		return false
 	}
-	defer C.rd_kafka_mem_free(rk, ptr(id))
+	defer C.rd_kafka_mem_free(rk, unsafe.Pointer(id))
 	return *id != 0
 }
 
-// nativeFetch fills b's descriptors and bytes with up to limit messages, without waiting.
-func nativeFetch(q, messages ptr, limit int, b *Batch) int {
-	if cap(b.descs) < limit {
-		b.descs = make([]inDesc, limit)
+// nativeProduce hands descs over; buf has their bytes and rkts their topics.
+func nativeProduce(rk handle, rkts []topicHandle, descs []outDesc, buf []byte, txn bool) int {
+	t := C.int(0)
+	if txn {
+		t = 1
 	}
-	b.descs = b.descs[:limit]
-	var need C.int64_t
-	m := (**C.msg_t)(messages)
-	b.buf = b.buf[:cap(b.buf)]
-	n := int(C.fetch(q, m, C.int(limit), unsafe.SliceData(b.descs), (*C.char)(ptr(unsafe.SliceData(b.buf))), C.int64_t(len(b.buf)), &need))
-	if need > 0 {
-		b.buf = make([]byte, need+need/4)
-		C.copy_out(m, C.int(n), unsafe.SliceData(b.descs), (*C.char)(ptr(unsafe.SliceData(b.buf))))
+	return int(C.produce(rk, unsafe.SliceData(rkts), unsafe.SliceData(descs), C.int(len(descs)), (*C.char)(unsafe.Pointer(unsafe.SliceData(buf))), t))
+}
+
+// describe is m, whose bytes begin at at, for nativeProduce.
+func describe(m *Message, at int, topic int32) outDesc {
+	d := outDesc{at: C.int64_t(at), seq: C.uint64_t(m.Seq), partition: C.int32_t(m.Partition), topic: C.int32_t(topic),
+		timestamp: C.int64_t(m.Timestamp), key_len: -1, val_len: -1, headers: C.int32_t(len(m.Headers))} //nolint:gosec // fewer headers than that fit into a record
+	if m.Key != nil {
+		d.key_len = C.int64_t(len(m.Key))
 	}
-	b.descs = b.descs[:n]
+	if m.Value != nil {
+		d.val_len = C.int64_t(len(m.Value))
+	}
+	return d
+}
+
+// reportRun is how many delivery reports are asked for at once.
+const reportRun = 256
+
+// reports takes delivery reports of a queue, in librdkafka's memory.
+type reports struct {
+	q    queueHandle
+	cur  eventHandle // the event that was not used up
+	msgs []*C.rd_kafka_message_t
+}
+
+func newReports(q queueHandle) reports {
+	return reports{q: q, msgs: unsafe.Slice((**C.rd_kafka_message_t)(C.calloc(reportRun, C.size_t(unsafe.Sizeof(uintptr(0))))), reportRun)}
+}
+
+// take fills buf, and hands any other event to other.
+func (r *reports) take(buf []Report, other func(nativeEvent)) int {
+	n := 0
+	for n < len(buf) {
+		if r.cur == nil {
+			e := C.rd_kafka_queue_poll(r.q, 0)
+			if e == nil {
+				break
+			}
+			if C.rd_kafka_event_type(e) != C.EVENT_DR {
+				other(takeEvent(e))
+				continue
+			}
+			r.cur = e
+		}
+		want := min(len(buf)-n, len(r.msgs))
+		got := int(C.rd_kafka_event_message_array(r.cur, unsafe.SliceData(r.msgs), C.size_t(want)))
+		for _, m := range r.msgs[:got] {
+			buf[n] = Report{Seq: uint64(uintptr(m._private)), Partition: int32(m.partition), Offset: int64(m.offset), Err: codeError(int32(m.err))}
+			if m.err != 0 {
+				buf[n].Offset = -1
+			}
+			n++
+		}
+		if got < want {
+			C.rd_kafka_event_destroy(r.cur)
+			r.cur = nil
+		}
+	}
 	return n
+}
+
+// done gives back what is left.
+func (r *reports) done() {
+	if r.cur != nil {
+		C.rd_kafka_event_destroy(r.cur)
+	}
+	for e := C.rd_kafka_queue_poll(r.q, 0); e != nil; e = C.rd_kafka_queue_poll(r.q, 0) {
+		C.rd_kafka_event_destroy(e)
+	}
+	C.free(unsafe.Pointer(unsafe.SliceData(r.msgs)))
+	queueDone(r.q)
+}
+
+// fetched is what one fetch brought, in librdkafka's memory, and the room for it.
+type fetched struct {
+	q     queueHandle
+	msgs  []*C.rd_kafka_message_t
+	more  []C.more_t
+	heads []C.header_t
+	n     int
+}
+
+func newFetched(q queueHandle, limit int) fetched {
+	return fetched{q: q,
+		msgs: unsafe.Slice((**C.rd_kafka_message_t)(C.calloc(C.size_t(limit), C.size_t(unsafe.Sizeof(uintptr(0))))), limit),
+		more: unsafe.Slice((*C.more_t)(C.calloc(C.size_t(limit), C.sizeof_more_t)), limit)}
+}
+
+// fetch takes what is there, without waiting, and returns the number of messages and that of the bytes of their keys, values and
+// headers' values.
+func (f *fetched) fetch() (n, bytes int) {
+	var heads C.size_t
+	f.n = int(C.fetch(f.q, unsafe.SliceData(f.msgs), C.int(len(f.msgs)), unsafe.SliceData(f.more), &heads))
+	if heads > 0 {
+		if C.size_t(len(f.heads)) < heads {
+			C.free(unsafe.Pointer(unsafe.SliceData(f.heads)))
+			f.heads = unsafe.Slice((*C.header_t)(C.calloc(heads, C.sizeof_header_t)), heads)
+		}
+		C.headers(unsafe.SliceData(f.msgs), C.int(f.n), unsafe.SliceData(f.more), unsafe.SliceData(f.heads))
+		for _, h := range f.heads[:heads] {
+			bytes += int(h.value_len)
+		}
+	}
+	for _, m := range f.msgs[:f.n] {
+		if m.key != nil {
+			bytes += int(m.key_len)
+		}
+		if m.payload != nil {
+			bytes += int(m.len)
+		}
+	}
+	return f.n, bytes
+}
+
+// drop gives the messages back.
+func (f *fetched) drop() { C.drop(unsafe.SliceData(f.msgs), C.int(f.n)) }
+
+// done gives back the room, and the queue: one with records in it would hold the client's end up.
+func (f *fetched) done() {
+	queueDone(f.q)
+	C.free(unsafe.Pointer(unsafe.SliceData(f.msgs)))
+	C.free(unsafe.Pointer(unsafe.SliceData(f.more)))
+	C.free(unsafe.Pointer(unsafe.SliceData(f.heads)))
+}
+
+// view is memory of librdkafka's.
+func view(p unsafe.Pointer, n C.size_t) []byte { return unsafe.Slice((*byte)(p), n) }
+
+// copyOut appends memory of librdkafka's to buf, which has room for it; nil where p is.
+func copyOut(buf []byte, p unsafe.Pointer, n C.size_t) (rest, field []byte) {
+	if p == nil {
+		return buf, nil
+	}
+	at := len(buf)
+	buf = append(buf, view(p, n)...)
+	return buf, buf[at:len(buf):len(buf)]
 }
 
 // nativeEvent is an event of a queue, freed already.
 type nativeEvent struct {
-	kind  int
+	log   bool // of librdkafka's log; otherwise, with a text, an error
 	code  int32
 	text  string
 	level int
 }
 
-func pollEvent(q ptr) (nativeEvent, bool) {
-	e := C.event(q)
+func pollEvent(q queueHandle) (nativeEvent, bool) {
+	e := C.rd_kafka_queue_poll(q, 0)
 	if e == nil {
 		return nativeEvent{}, false
 	}
 	return takeEvent(e), true
 }
 
-func takeEvent(e ptr) nativeEvent {
-	defer C.event_done(e)
-	ev := nativeEvent{kind: int(C.event_type(e))}
-	switch ev.kind {
-	case eventLog:
+func takeEvent(e eventHandle) (ev nativeEvent) {
+	defer C.rd_kafka_event_destroy(e)
+	switch C.rd_kafka_event_type(e) {
+	case C.EVENT_LOG:
 		var fac, str *C.char
 		var level C.int
-		if C.event_log(e, &fac, &str, &level) == 0 {
-			ev.text, ev.level = C.GoString(fac)+": "+C.GoString(str), int(level)
+		if C.rd_kafka_event_log(e, &fac, &str, &level) == 0 {
+			ev.log, ev.text, ev.level = true, C.GoString(fac)+": "+C.GoString(str), int(level)
 		}
-	case eventError:
-		ev.code, ev.text = int32(C.event_error(e)), C.GoString(C.event_text(e))
+	case C.EVENT_ERROR:
+		ev.code, ev.text = int32(C.rd_kafka_event_error(e)), C.GoString(C.rd_kafka_event_error_string(e))
 	}
 	return ev
 }
-
-func cInt64[T ~int | ~int64](v T) C.int64_t { return C.int64_t(v) }
-func cInt32[T ~int | ~int32](v T) C.int32_t { return C.int32_t(v) }
-func cUint64(v uint64) C.uint64_t           { return C.uint64_t(v) }

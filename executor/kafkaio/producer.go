@@ -32,7 +32,7 @@ type ProducerConfig struct {
 // Producer sends records. Produce may be called by several goroutines, Reports by one at a time.
 type Producer struct {
 	p      *kafka.Producer
-	rk, q  ptr
+	rk     handle
 	wake   *waker
 	log    *slog.Logger
 	fatal  atomic.Pointer[Error]
@@ -43,14 +43,13 @@ type Producer struct {
 	mu     sync.Mutex // guards what follows, and the client against its end
 	closed bool
 	topics map[string]int32
-	rkts   []ptr
+	rkts   []topicHandle
 	descs  []outDesc
 	buf    []byte
 	failed []Report
 
 	reading sync.Mutex
-	cur     ptr
-	raw     []rawReport
+	reports reports
 }
 
 // NewProducer makes a producer. It does not wait for Kafka.
@@ -87,10 +86,10 @@ func NewProducer(cfg ProducerConfig) (*Producer, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, wrap(err))
 	}
 	rk := rkOf(p)
-	c := &Producer{p: p, rk: rk, q: queueMain(rk), wake: w, log: cfg.Logger, txn: cfg.TransactionalID != "", topics: map[string]int32{}}
-	stopPoller(c.q, pollerStop(p))
+	c := &Producer{p: p, rk: rk, reports: newReports(queueMain(rk)), wake: w, log: cfg.Logger, txn: cfg.TransactionalID != "", topics: map[string]int32{}}
+	stopPoller(c.reports.q, pollerStop(p))
 	setLogQueue(rk, nil)
-	queueWake(c.q, w.fd)
+	queueWake(c.reports.q, w.fd)
 	return c, nil
 }
 
@@ -112,7 +111,7 @@ func TransactionTimeout(v any) time.Duration {
 
 // stopPoller ends the goroutine by which confluent-kafka-go would take the reports one by one. The channel
 // stays open, because Close closes it.
-func stopPoller(q ptr, stop chan bool) {
+func stopPoller(q queueHandle, stop chan bool) {
 	for {
 		queueYield(q)
 		select {
@@ -145,20 +144,11 @@ func (p *Producer) Produce(msgs []Message) (int, error) {
 		if topic < 0 || m.Topic != last {
 			last, topic = m.Topic, p.topic(m.Topic)
 		}
-		d := outDesc{at: cInt64(len(p.buf)), seq: cUint64(m.Seq), partition: cInt32(m.Partition), topic: cInt32(topic),
-			timestamp: cInt64(m.Timestamp), key_len: -1, val_len: -1, headers: cInt32(len(m.Headers))}
-		if m.Key != nil {
-			d.key_len = cInt64(len(m.Key))
-			p.buf = append(p.buf, m.Key...)
-		}
-		if m.Value != nil {
-			d.val_len = cInt64(len(m.Value))
-			p.buf = append(p.buf, m.Value...)
-		}
+		p.descs = append(p.descs, describe(m, len(p.buf), topic))
+		p.buf = append(append(p.buf, m.Key...), m.Value...)
 		for j := range m.Headers {
 			p.buf = appendHeader(p.buf, &m.Headers[j])
 		}
-		p.descs = append(p.descs, d)
 	}
 	if len(p.buf) == 0 {
 		p.buf = append(p.buf, 0) // an empty key or value is a pointer too
@@ -218,15 +208,15 @@ func (p *Producer) Reports(ctx context.Context, wait time.Duration, buf []Report
 	if len(buf) == 0 {
 		return 0, nil
 	}
-	n, err := p.reports(buf)
+	n, err := p.take(buf)
 	if n > 0 || err != nil || wait <= 0 {
 		return n, err
 	}
 	p.wake.wait(ctx, wait)
-	return p.reports(buf)
+	return p.take(buf)
 }
 
-func (p *Producer) reports(buf []Report) (int, error) {
+func (p *Producer) take(buf []Report) (int, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -237,22 +227,7 @@ func (p *Producer) reports(buf []Report) (int, error) {
 		p.failed = nil
 	}
 	p.mu.Unlock()
-	if cap(p.raw) < len(buf) {
-		p.raw = make([]rawReport, len(buf))
-	}
-	for n < len(buf) {
-		got, other := nativeReports(p.q, &p.cur, p.raw[:len(buf)-n])
-		for i := range p.raw[:got] {
-			r := &p.raw[i]
-			buf[n] = Report{Seq: uint64(r.seq), Partition: int32(r.partition), Offset: int64(r.offset), Err: codeError(int32(r.err))}
-			n++
-		}
-		if other == nil {
-			break
-		}
-		p.event(takeEvent(other))
-	}
-	if n > 0 {
+	if n += p.reports.take(buf[n:], p.event); n > 0 {
 		p.out.Add(int64(-n))
 		return n, nil
 	}
@@ -263,7 +238,7 @@ func (p *Producer) reports(buf []Report) (int, error) {
 }
 
 func (p *Producer) event(ev nativeEvent) {
-	if ev.kind == eventError && (refused(kafka.ErrorCode(ev.code)) || kafka.ErrorCode(ev.code) == kafka.ErrFatal) {
+	if !ev.log && (refused(kafka.ErrorCode(ev.code)) || kafka.ErrorCode(ev.code) == kafka.ErrFatal) {
 		e := &Error{Code: int(ev.code), Text: ev.text, Fatal: true}
 		var f kafka.Error
 		if errors.As(p.p.GetFatalError(), &f) && f.Code() != kafka.ErrNoError {
@@ -310,19 +285,11 @@ func (p *Producer) Close() {
 	p.reading.Lock()
 	defer p.reading.Unlock()
 	err := p.closer.close(func() {
-		queueQuiet(p.q)
-		if p.cur != nil {
-			takeEvent(p.cur)
-		}
-		for {
-			if _, ok := pollEvent(p.q); !ok {
-				break
-			}
-		}
+		queueQuiet(p.reports.q)
+		p.reports.done()
 		for _, t := range p.rkts {
 			topicDone(t)
 		}
-		queueDone(p.q)
 		p.p.Close()
 		p.wake.close()
 	})
@@ -388,31 +355,4 @@ func (closer) close(f func()) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	return g.Stop(ctx)
-}
-
-// Deliver produces messages and waits until all of them are acknowledged, or ctx ends. The first error among them is
-// returned. Nobody else may take the producer's reports meanwhile.
-func Deliver(ctx context.Context, p *Producer, msgs []Message) error {
-	buf := make([]Report, 100)
-	var failed error
-	for left := len(msgs); left > 0; {
-		n, err := p.Produce(msgs)
-		if err != nil && !errors.Is(err, ErrQueueFull) {
-			return err
-		}
-		msgs = msgs[n:]
-		if n, err = p.Reports(ctx, 100*time.Millisecond, buf); err != nil {
-			return err
-		}
-		left -= n
-		for _, r := range buf[:n] {
-			if r.Err != nil && failed == nil {
-				failed = r.Err
-			}
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return failed
 }

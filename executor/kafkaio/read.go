@@ -297,7 +297,7 @@ func (c *consumer) partitions(ctx context.Context, topic string, opts ReadOption
 func (c *consumer) begin(topic string, open map[int32]bool, from map[int32]int64) error {
 	var parts []kafka.TopicPartition
 	for p := range open {
-		forward(c.rk, TopicPartition{Topic: topic, Partition: p}, c.data)
+		forward(c.rk, TopicPartition{Topic: topic, Partition: p}, c.data.q)
 		at := kafka.OffsetBeginning
 		if o, ok := from[p]; ok {
 			at = kafka.Offset(o)

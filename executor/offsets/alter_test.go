@@ -82,7 +82,7 @@ func TestAlter_ForgetsAPartitionUnderEveryKeyThatMeansIt(t *testing.T) {
 	for i, key := range []string{`["c",{"a":1,"b":2}]`, `["c",{"b":2,"a":1}]`, `["c", {"b": 2, "a": 1}]`} {
 		msgs = append(msgs, kafkaio.Message{Topic: "connect-offsets", Partition: -1, Key: []byte(key), Value: []byte(`{"n":1}`), Timestamp: -1, Seq: uint64(i) + 1})
 	}
-	if err := kafkaio.Deliver(soon(t), p, msgs); err != nil {
+	if err := p.Deliver(soon(t), msgs); err != nil {
 		t.Fatal(err)
 	}
 	if err := ks[0].Alter(soon(t), "c", []Entry{{Partition: map[string]any{"a": int64(1), "b": int64(2)}}}); err != nil {
