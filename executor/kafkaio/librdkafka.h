@@ -11,6 +11,7 @@
 
 typedef struct rd_kafka_s rd_kafka_t;
 typedef struct rd_kafka_topic_s rd_kafka_topic_t;
+typedef struct rd_kafka_topic_conf_s rd_kafka_topic_conf_t;
 typedef struct rd_kafka_queue_s rd_kafka_queue_t;
 typedef struct rd_kafka_headers_s rd_kafka_headers_t;
 typedef struct rd_kafka_op_s rd_kafka_event_t;
@@ -43,7 +44,7 @@ WEAK int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *m, unsigned *t
 WEAK void rd_kafka_message_destroy(rd_kafka_message_t *m);
 WEAK ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *q, int timeout_ms, rd_kafka_message_t **m, size_t n);
 
-WEAK rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *name, struct rd_kafka_topic_conf_s *conf);
+WEAK rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *name, rd_kafka_topic_conf_t *conf);
 WEAK void rd_kafka_topic_destroy(rd_kafka_topic_t *t);
 WEAK const char *rd_kafka_topic_name(const rd_kafka_topic_t *t);
 WEAK char *rd_kafka_memberid(const rd_kafka_t *rk);
