@@ -70,7 +70,7 @@ func NewAdmin(client Client, log *slog.Logger) (*Admin, error) {
 
 // Close ends the client.
 func (a *Admin) Close() {
-	err := closer{}.close(func() {
+	err := closeClient(func() {
 		a.mu.Lock() // calls under way end first
 		defer a.mu.Unlock()
 		if !a.closed {

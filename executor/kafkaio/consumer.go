@@ -538,7 +538,7 @@ func (c *consumer) shut() error {
 		return nil
 	}
 	c.closed = true
-	err := closer{}.close(func() {
+	err := closeClient(func() {
 		queueQuiet(c.data.q)
 		queueQuiet(c.events)
 		queueDone(c.events)

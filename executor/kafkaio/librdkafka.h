@@ -51,13 +51,10 @@ WEAK char *rd_kafka_memberid(const rd_kafka_t *rk);
 WEAK void rd_kafka_mem_free(rd_kafka_t *rk, void *p);
 WEAK void rd_kafka_destroy_flags(rd_kafka_t *rk, int flags);
 
-WEAK rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *rk);
-WEAK rd_kafka_queue_t *rd_kafka_queue_get_main(rd_kafka_t *rk);
-WEAK rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *rk);
+WEAK rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *rk), *rd_kafka_queue_get_main(rd_kafka_t *rk), *rd_kafka_queue_get_consumer(rd_kafka_t *rk);
 WEAK rd_kafka_queue_t *rd_kafka_queue_get_partition(rd_kafka_t *rk, const char *topic, int32_t partition);
 WEAK void rd_kafka_queue_forward(rd_kafka_queue_t *from, rd_kafka_queue_t *to);
-WEAK void rd_kafka_queue_destroy(rd_kafka_queue_t *q);
-WEAK void rd_kafka_queue_yield(rd_kafka_queue_t *q);
+WEAK void rd_kafka_queue_destroy(rd_kafka_queue_t *q), rd_kafka_queue_yield(rd_kafka_queue_t *q);
 WEAK void rd_kafka_queue_io_event_enable(rd_kafka_queue_t *q, int fd, const void *payload, size_t size);
 WEAK int rd_kafka_set_log_queue(rd_kafka_t *rk, rd_kafka_queue_t *q);
 WEAK rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *q, int timeout_ms);

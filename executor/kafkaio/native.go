@@ -112,6 +112,9 @@ static void headers(rd_kafka_message_t **m, int n, const more_t *more, header_t 
 }
 
 static void drop(rd_kafka_message_t **m, int n) { for (int i = 0; i < n; i++) rd_kafka_message_destroy(m[i]); }
+
+WEAK int malloc_trim(size_t pad); // glibc's alone
+static void trim(void) { if (malloc_trim) malloc_trim(0); }
 */
 import "C"
 
@@ -153,6 +156,9 @@ func newTopic(rk handle, name string) topicHandle {
 	defer C.free(unsafe.Pointer(c))
 	return C.rd_kafka_topic_new(rk, c, nil)
 }
+
+// trim has the C library give the system back what is free; it takes milliseconds.
+func trim() { C.trim() }
 
 func topicDone(t topicHandle)              { C.rd_kafka_topic_destroy(t) }
 func queueNew(rk handle) queueHandle       { return C.rd_kafka_queue_new(rk) }

@@ -14,7 +14,6 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"github.com/sluice-project/sluice/internal/clock"
-	"github.com/sluice-project/sluice/internal/run"
 )
 
 // ProducerConfig is what a producer needs.
@@ -31,14 +30,13 @@ type ProducerConfig struct {
 
 // Producer sends records. Produce may be called by several goroutines, Reports by one at a time.
 type Producer struct {
-	p      *kafka.Producer
-	rk     handle
-	wake   *waker
-	log    *slog.Logger
-	fatal  atomic.Pointer[Error]
-	out    atomic.Int64
-	txn    bool
-	closer closer
+	p     *kafka.Producer
+	rk    handle
+	wake  *waker
+	log   *slog.Logger
+	fatal atomic.Pointer[Error]
+	out   atomic.Int64
+	txn   bool
 
 	mu     sync.Mutex // guards what follows, and the client against its end
 	closed bool
@@ -284,7 +282,7 @@ func (p *Producer) Close() {
 	p.wake.wake()
 	p.reading.Lock()
 	defer p.reading.Unlock()
-	err := p.closer.close(func() {
+	err := closeClient(func() {
 		queueQuiet(p.reports.q)
 		p.reports.done()
 		for _, t := range p.rkts {
@@ -340,19 +338,4 @@ func (p *Producer) transaction(ctx context.Context, what string, f func(ctx cont
 		case <-clock.Real().After(20 * time.Millisecond):
 		}
 	}
-}
-
-// closer ends a client without waiting for ever.
-type closer struct{}
-
-const closeTimeout = 10 * time.Second
-
-func (closer) close(f func()) error {
-	g := run.New(context.Background(), "kafka-close")
-	if err := g.Go(func(context.Context) error { f(); return nil }); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-	defer cancel()
-	return g.Stop(ctx)
 }

@@ -1,0 +1,87 @@
+//go:build linux && !asan
+
+package kafkaio_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/sluice-project/sluice/executor/kafkaio"
+)
+
+// native is the process's resident memory less what Go's heap has of it, in MiB.
+func native(t *testing.T) int64 {
+	t.Helper()
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(b), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return (pages*int64(os.Getpagesize()) - int64(m.HeapSys-m.HeapReleased)) >> 20 //nolint:gosec // a size
+}
+
+func TestMemory_OfClientsThatAreClosedIsGivenBack(t *testing.T) {
+	_, client := cluster(t, kfake.SyntheticFetch(kfake.SyntheticBatch{}), kfake.SeedTopics(1, "a"), kfake.BlackholeProduce())
+	msgs := make([]kafkaio.Message, 500)
+	for i := range msgs {
+		msgs[i] = kafkaio.Message{Topic: "a", Value: make([]byte, 100), Timestamp: -1}
+	}
+	ctx := context.Background()
+	life := func() {
+		p := producer(t, kafkaio.ProducerConfig{Client: client})
+		for range 100 {
+			if _, err := p.Produce(msgs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := consumer(t, kafkaio.ConsumerConfig{Client: client, Group: "g", Topics: []string{"a"}})
+		var b kafkaio.Batch
+		for n := 0; n < 10_000; n += len(b.Records) {
+			if err := c.Poll(ctx, time.Second, &b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.Close()
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// settled is the memory once it is under a limit, or after a while: what is free is given back a second later.
+	settled := func(under int64, wait time.Duration) (got int64) {
+		for end := time.After(wait); ; {
+			if got = native(t); got <= under {
+				return got
+			}
+			select {
+			case <-end:
+				return got
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+	life()
+	life() // what the process needs once is there
+	first := settled(0, 2*time.Second)
+	for range 10 {
+		life()
+	}
+	// Not given back it is four times as much.
+	if last := settled(first*3/2, 10*time.Second); last > first*3/2 {
+		t.Errorf("%d MiB after two lives, %d MiB after twelve", first, last)
+	} else {
+		t.Logf("%d MiB after two lives, %d MiB after twelve", first, last)
+	}
+}
