@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,19 +87,29 @@ func (s side) create(name, initial string, config map[string]string) {
 }
 
 // records reads a topic, in each partition's order.
-func records(t *testing.T, kafka, topic, isolation string) (out []kafkaio.Record) {
+func records(t *testing.T, kafka, topic, isolation string) []kafkaio.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patient)
-	defer cancel()
-	_, err := kafkaio.ReadToEnd(ctx, kafkaio.Client{"bootstrap.servers": kafka}, topic, kafkaio.ReadOptions{Isolation: isolation, Logger: slog.New(slog.DiscardHandler)}, func(r kafkaio.Record) error {
-		r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
-		out = append(out, r)
-		return nil
-	})
+	out, err := readAll(t.Context(), kafka, topic, isolation)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// readAll is records for who is no test.
+func readAll(ctx context.Context, kafka, topic, isolation string) (out []kafkaio.Record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patient)
+	defer cancel()
+	_, err = kafkaio.ReadToEnd(ctx, kafkaio.Client{"bootstrap.servers": kafka}, topic, kafkaio.ReadOptions{Isolation: isolation, Logger: slog.New(slog.DiscardHandler)}, func(r kafkaio.Record) error {
+		r.Key, r.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+		r.Headers = slices.Clone(r.Headers)
+		for i := range r.Headers {
+			r.Headers[i].Value = bytes.Clone(r.Headers[i].Value)
+		}
+		out = append(out, r)
+		return nil
+	})
+	return out, err
 }
 
 // world is one broker, a Sluice, and the file of the workers of the cluster that is taken over.

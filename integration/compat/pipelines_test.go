@@ -1,0 +1,251 @@
+//go:build integration
+
+package compat
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-project/sluice/executor/kafkaio"
+	"github.com/sluice-project/sluice/integration/harness"
+)
+
+// TestPipelines_ARecordLivesTheSameLifeOnBoth runs the table, docs/pipelines.md: every row on a real Kafka Connect worker and
+// on Sluice, all at the same time and on one broker, and compares all that a row leaves behind.
+func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
+	table := pipelines()
+	var chosen []*pipeline
+	for i := range table {
+		if only := os.Getenv("PIPELINES"); only == "" || slices.Contains(strings.Split(only, ","), table[i].name) { // some rows, for a person who looks into them
+			chosen = append(chosen, &table[i])
+		}
+	}
+	kafka := harness.StartKafka(t, root)
+	admin, err := kafkaio.NewAdmin(kafkaio.Client{"bootstrap.servers": kafka.Addr}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(admin.Close)
+	dir := t.TempDir()
+	feed(t, kafka.Addr, admin, dir, chosen)
+
+	properties, base := harness.ConnectProperties(t, kafka, "pipelines", "pipelines-configs", "pipelines-offsets", "pipelines-status")
+	java := harness.StartConnect(t, root, properties, base)
+	sluice := harness.Start(t, harness.Options{Kafka: kafka, Root: root, Executors: []string{"default"}}, harness.Binaries(t, root))
+	sides := []*runner{
+		{name: "Kafka Connect", prefix: "kc", base: java.Base, offsets: "pipelines-offsets", process: java.Process},
+		{name: "Sluice", prefix: "sl", base: sluice.REST(0), offsets: "connect-offsets", process: sluice.Executors[0]},
+	}
+	started := time.Now()
+	var all sync.WaitGroup
+	for _, s := range sides {
+		s.t, s.kafka, s.admin, s.dir = t, kafka.Addr, admin, dir
+		all.Go(func() { s.err = s.run(chosen) })
+	}
+	all.Wait()
+	for _, s := range sides {
+		if s.err != nil {
+			t.Fatalf("%s: %v", s.name, s.err)
+		}
+	}
+	t.Logf("%d pipelines ran on both within %s", len(chosen), time.Since(started).Round(time.Second))
+	for i, p := range chosen {
+		t.Run(p.name, func(t *testing.T) { p.compare(t, sides[0].done[i], sides[1].done[i]) })
+	}
+}
+
+// feed makes the topics that sinks read and the files that sources read, for both sides.
+func feed(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*pipeline) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	producer, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: kafkaio.Client{"bootstrap.servers": kafka}, MessageTimeout: patient, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	var msgs []kafkaio.Message
+	for _, p := range rows {
+		for _, prefix := range []string{"kc", "sl"} {
+			if p.lines != nil {
+				if err := os.WriteFile(p.file(dir, prefix), []byte(strings.Join(p.lines, "\n")+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			topics := map[string]bool{}
+			for i, m := range p.in {
+				if m.Topic == "" {
+					m.Topic = "in"
+				}
+				m.Topic = prefix + "-" + p.name + "." + m.Topic
+				if topics[m.Topic] = true; m.Timestamp == 0 {
+					m.Timestamp = began + int64(i)*1000
+				}
+				msgs = append(msgs, m)
+			}
+			for topic := range topics {
+				if err := admin.CreateTopic(ctx, kafkaio.TopicSpec{Name: topic, Partitions: max(1, p.partitions), Replication: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if err := kafkaio.Deliver(ctx, producer, msgs); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runner runs the table on one side.
+type runner struct {
+	t                                   *testing.T
+	name, prefix, base, offsets, kafka string
+	dir                                 string
+	process                             *harness.Process
+	admin                               *kafkaio.Admin
+	err                                 error
+	done                                []outcome
+}
+
+// outcome is what a row leaves behind: what is compared, by name.
+type outcome struct {
+	facets map[string]string
+	// late says what was awaited in vain; empty where all came.
+	late string
+	// failed says that the task is FAILED.
+	failed bool
+	asked  bool // for the state at the end
+}
+
+// starters is how many connectors are created at once.
+const starters = 4
+
+// run creates all connectors and waits for each row's end.
+func (s *runner) run(rows []*pipeline) error {
+	next := make(chan *pipeline, len(rows))
+	for _, p := range rows {
+		next <- p
+	}
+	close(next)
+	errs := make(chan error, starters)
+	for range starters {
+		go func() { // joined below
+			for p := range next {
+				if err := s.call("PUT", "/connectors/"+s.prefix+"-"+p.name+"/config", p.config(s.dir, s.prefix), 201); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range starters {
+		if err := <-errs; err != nil {
+			return err
+		}
+	}
+	s.done = make([]outcome, len(rows))
+	return s.await(rows)
+}
+
+// call sends a request until it is answered as wanted.
+func (s *runner) call(method, path string, body any, want int) error {
+	deadline := time.Now().Add(patient)
+	for {
+		code, text, err := harness.Call(method, s.base+path, body)
+		if err == nil && code == want {
+			return nil
+		}
+		// A real worker answers 409 while it rebalances, and 500 where that takes long.
+		if err == nil && code != 409 && code != 500 && code != 503 || time.Now().After(deadline) {
+			return fmt.Errorf("%s %s: %d %s %w", method, path, code, text, err)
+		}
+		select {
+		case <-s.t.Context().Done():
+			return s.t.Context().Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// patience is how long all rows together may take.
+const patience = 4 * time.Minute
+
+// await looks at all rows that are not done, again and again.
+func (s *runner) await(rows []*pipeline) error {
+	deadline, tick := time.Now().Add(patience), time.NewTicker(500*time.Millisecond)
+	defer tick.Stop()
+	left := map[int]bool{}
+	for i := range rows {
+		left[i] = true
+	}
+	for {
+		states, err := s.states()
+		if err != nil {
+			return err
+		}
+		sources, err := s.sourceOffsets()
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if !left[i] {
+				continue
+			}
+			late, err := s.look(rows[i], &s.done[i], states, sources)
+			if err != nil {
+				return fmt.Errorf("%s: %w", rows[i].name, err)
+			}
+			if s.done[i].late = late; late == "" {
+				delete(left, i)
+			}
+		}
+		if len(left) == 0 || time.Now().After(deadline) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-s.t.Context().Done():
+			return s.t.Context().Err()
+		}
+	}
+}
+
+// states are those of all connectors.
+func (s *runner) states() (map[string]harness.Status, error) {
+	deadline := time.Now().Add(patient)
+	for {
+		code, text, err := harness.Call("GET", s.base+"/connectors?expand=status", nil)
+		if err == nil && code == 200 {
+			var all map[string]struct{ Status harness.Status }
+			if err := json.Unmarshal([]byte(text), &all); err != nil {
+				return nil, err
+			}
+			out := map[string]harness.Status{}
+			for name, c := range all {
+				out[name] = c.Status
+			}
+			return out, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("asking for states: %d %s %w", code, text, err)
+		}
+	}
+}
+
+// sourceOffsets are the last value of each key of the offsets' topic.
+func (s *runner) sourceOffsets() (map[string]string, error) {
+	out := map[string]string{}
+	in, err := readAll(s.t.Context(), s.kafka, s.offsets, "read_committed")
+	for _, r := range in {
+		out[string(r.Key)] = string(r.Value)
+	}
+	return out, err
+}
