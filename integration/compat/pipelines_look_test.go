@@ -19,12 +19,16 @@ import (
 
 // look says what a row still lacks, or takes down what it left behind.
 func (s *runner) look(p *pipeline, o *outcome, states map[string]harness.Status, sources map[string]string) (late string, err error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patient)
+	ctx, cancel := context.WithTimeout(s.ctx, patient)
 	defer cancel()
 	name := s.prefix + "-" + p.name
 	f := map[string]string{}
 	st := states[name]
-	f["status"] = st.Connector.State
+	if f["status"] = st.Connector.State; st.Connector.State == "FAILED" {
+		f["trace"] = outline(st.Connector.Trace)
+		s.finish(p, f, o)
+		return "", nil
+	}
 	for _, task := range st.Tasks {
 		f["status"] += " " + task.State
 		if o.failed = task.State == "FAILED"; o.failed {

@@ -72,7 +72,9 @@ func (p *pipeline) connector() string {
 	return "FileStreamSource"
 }
 
-func (p *pipeline) file(dir, prefix string) string { return filepath.Join(dir, prefix+"-"+p.name+".txt") }
+func (p *pipeline) file(dir, prefix string) string {
+	return filepath.Join(dir, prefix+"-"+p.name+".txt")
+}
 
 // written are the names of the topics that are written to, on a side.
 func (p *pipeline) written(prefix string) (out []string) {

@@ -68,7 +68,7 @@ func fileSources() []pipeline {
 // countingSources: what a VerifiableSource's numbers become. It goes on: the first are compared.
 func countingSources() []pipeline {
 	count := func(name, key, value string, smts ...string) pipeline {
-		return pipeline{name: "count-" + name, class: "VerifiableSource", key: key, value: value, smts: smts, more: "throughput=20", records: 5, first: 5}
+		return pipeline{name: "count-" + name, class: "VerifiableSource", key: key, value: value, smts: smts, more: "throughput=5", records: 5, first: 5}
 	}
 	whole := func(name, key, value string, smts ...string) pipeline {
 		p := count(name, key, value, smts...)

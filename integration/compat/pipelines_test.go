@@ -5,6 +5,7 @@ package compat
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -38,6 +39,7 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 	feed(t, kafka.Addr, admin, dir, chosen)
 
 	properties, base := harness.ConnectProperties(t, kafka, "pipelines", "pipelines-configs", "pipelines-offsets", "pipelines-status")
+	configure(t, kafka.Addr, admin, dir, chosen)
 	java := harness.StartConnect(t, root, properties, base)
 	sluice := harness.Start(t, harness.Options{Kafka: kafka, Root: root, Executors: []string{"default"}}, harness.Binaries(t, root))
 	sides := []*runner{
@@ -45,10 +47,16 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 		{name: "Sluice", prefix: "sl", base: sluice.REST(0), offsets: "connect-offsets", process: sluice.Executors[0]},
 	}
 	started := time.Now()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range sides {
-		s.t, s.kafka, s.admin, s.dir = t, kafka.Addr, admin, dir
-		all.Go(func() { s.err = s.run(chosen) })
+		s.ctx, s.kafka, s.admin, s.dir = ctx, kafka.Addr, admin, dir
+		all.Go(func() {
+			if s.err = s.run(chosen); s.err != nil {
+				cancel() // the other need not go on
+			}
+		})
 	}
 	all.Wait()
 	for _, s := range sides {
@@ -62,16 +70,45 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 	}
 }
 
-// feed makes the topics that sinks read and the files that sources read, for both sides.
-func feed(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*pipeline) {
+// configure writes the connectors of the real worker to its config topic, before it starts: it then starts all of them after
+// one rebalance, where it needs two for each that is created over REST.
+func configure(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*pipeline) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
+	if err := admin.CreateTopic(ctx, kafkaio.TopicSpec{Name: "pipelines-configs", Partitions: 1, Replication: 1, Config: map[string]string{"cleanup.policy": "compact"}}); err != nil {
+		t.Fatal(err)
+	}
+	var msgs []kafkaio.Message
+	for _, p := range rows {
+		config := p.config(dir, "kc")
+		config["name"] = "kc-" + p.name
+		b, err := json.Marshal(map[string]any{"properties": config})
+		if err != nil {
+			t.Fatal(err)
+		}
+		msgs = append(msgs, kafkaio.Message{Topic: "pipelines-configs", Partition: 0, Key: []byte("connector-kc-" + p.name), Value: b, Timestamp: began})
+	}
+	deliver(ctx, t, kafka, msgs)
+}
+
+func deliver(ctx context.Context, t *testing.T, kafka string, msgs []kafkaio.Message) {
+	t.Helper()
 	producer, err := kafkaio.NewProducer(kafkaio.ProducerConfig{Client: kafkaio.Client{"bootstrap.servers": kafka}, MessageTimeout: patient, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer producer.Close()
+	if err := kafkaio.Deliver(ctx, producer, msgs); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// feed makes the topics that sinks read and the files that sources read, for both sides.
+func feed(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*pipeline) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
 	var msgs []kafkaio.Message
 	for _, p := range rows {
 		for _, prefix := range []string{"kc", "sl"} {
@@ -98,20 +135,18 @@ func feed(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*
 			}
 		}
 	}
-	if err := kafkaio.Deliver(ctx, producer, msgs); err != nil {
-		t.Fatal(err)
-	}
+	deliver(ctx, t, kafka, msgs)
 }
 
 // runner runs the table on one side.
 type runner struct {
-	t                                   *testing.T
+	ctx                                context.Context //nolint:containedctx // that of the test
 	name, prefix, base, offsets, kafka string
-	dir                                 string
-	process                             *harness.Process
-	admin                               *kafkaio.Admin
-	err                                 error
-	done                                []outcome
+	dir                                string
+	process                            *harness.Process
+	admin                              *kafkaio.Admin
+	err                                error
+	done                               []outcome
 }
 
 // outcome is what a row leaves behind: what is compared, by name.
@@ -127,8 +162,18 @@ type outcome struct {
 // starters is how many connectors are created at once.
 const starters = 4
 
-// run creates all connectors and waits for each row's end.
+// run waits for each row's end; Sluice's connectors it creates before.
 func (s *runner) run(rows []*pipeline) error {
+	s.done = make([]outcome, len(rows))
+	if s.prefix == "sl" {
+		if err := s.create(rows); err != nil {
+			return err
+		}
+	}
+	return s.await(rows)
+}
+
+func (s *runner) create(rows []*pipeline) error {
 	next := make(chan *pipeline, len(rows))
 	for _, p := range rows {
 		next <- p
@@ -146,13 +191,11 @@ func (s *runner) run(rows []*pipeline) error {
 			errs <- nil
 		}()
 	}
+	var failed []error
 	for range starters {
-		if err := <-errs; err != nil {
-			return err
-		}
+		failed = append(failed, <-errs)
 	}
-	s.done = make([]outcome, len(rows))
-	return s.await(rows)
+	return errors.Join(failed...)
 }
 
 // call sends a request until it is answered as wanted.
@@ -168,8 +211,8 @@ func (s *runner) call(method, path string, body any, want int) error {
 			return fmt.Errorf("%s %s: %d %s %w", method, path, code, text, err)
 		}
 		select {
-		case <-s.t.Context().Done():
-			return s.t.Context().Err()
+		case <-s.ctx.Done():
+			return s.ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -212,8 +255,8 @@ func (s *runner) await(rows []*pipeline) error {
 		}
 		select {
 		case <-tick.C:
-		case <-s.t.Context().Done():
-			return s.t.Context().Err()
+		case <-s.ctx.Done():
+			return s.ctx.Err()
 		}
 	}
 }
@@ -243,7 +286,7 @@ func (s *runner) states() (map[string]harness.Status, error) {
 // sourceOffsets are the last value of each key of the offsets' topic.
 func (s *runner) sourceOffsets() (map[string]string, error) {
 	out := map[string]string{}
-	in, err := readAll(s.t.Context(), s.kafka, s.offsets, "read_committed")
+	in, err := readAll(s.ctx, s.kafka, s.offsets, "read_committed")
 	for _, r := range in {
 		out[string(r.Key)] = string(r.Value)
 	}

@@ -51,6 +51,7 @@ type Status struct {
 	Connector struct {
 		State    string `json:"state"`
 		WorkerID string `json:"worker_id"`
+		Trace    string `json:"trace"`
 	} `json:"connector"`
 	Tasks []struct {
 		ID       int    `json:"id"`
