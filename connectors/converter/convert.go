@@ -1,7 +1,6 @@
 package converter
 
 import (
-	"fmt"
 	"math"
 	"math/big"
 	"strconv"
@@ -21,13 +20,13 @@ func Convert(to, from *data.Schema, v data.Value) (data.Value, error) {
 		return out, nil
 	}
 	if v.IsNull() {
-		return data.Null(), fmt.Errorf("%w: a null value for a schema that requires a value (%s)", ErrData, typeName(to))
+		return data.Null(), bad("a null value for a schema that requires a value (%s)", typeName(to))
 	}
 	kind := v.Kind().String()
 	if from != nil {
 		kind = typeName(from)
 	}
-	return data.Null(), fmt.Errorf("%w: %s of type %s is no %s", ErrData, appendSimple(nil, from, v, true), kind, typeName(to))
+	return data.Null(), bad("%s of type %s is no %s", appendSimple(nil, from, v, true), kind, typeName(to))
 }
 
 func typeName(s *data.Schema) string {

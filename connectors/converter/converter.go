@@ -14,6 +14,19 @@ import (
 // ErrData is wrapped where data cannot be converted: a bad record, not a bad config.
 var ErrData = errors.New("converter: the data cannot be converted")
 
+// Error is how ErrData is wrapped: Kafka Connect's DataException.
+type Error struct {
+	// Message is what the exception says, to the letter. Detail goes on with what Java has in its cause.
+	Message, Detail string
+}
+
+func (e *Error) Error() string { return ErrData.Error() + ": " + e.Message + e.Detail }
+
+// Unwrap returns ErrData.
+func (e *Error) Unwrap() error { return ErrData }
+
+func bad(format string, args ...any) error { return &Error{Message: fmt.Sprintf(format, args...)} }
+
 // Converter converts keys or values.
 type Converter interface {
 	// Configure is called once, before anything else.
@@ -88,7 +101,7 @@ func (*ByteArray) Configure(map[string]string, bool) error { return nil }
 // FromData implements Converter.
 func (*ByteArray) FromData(dst []byte, _ string, schema *data.Schema, v data.Value) ([]byte, bool, error) {
 	if schema != nil && schema.Type != data.KindBytes {
-		return dst, false, fmt.Errorf("%w: Invalid schema type for ByteArrayConverter: %s", ErrData, schema.Type)
+		return dst, false, bad("Invalid schema type for ByteArrayConverter: %s", schema.Type)
 	}
 	switch v.Kind() {
 	case data.KindNull:
@@ -98,7 +111,7 @@ func (*ByteArray) FromData(dst []byte, _ string, schema *data.Schema, v data.Val
 			return append(dst, v.Bytes()...), false, nil
 		}
 	}
-	return dst, false, fmt.Errorf("%w: ByteArrayConverter is not compatible with objects of type %s", ErrData, v.Kind())
+	return dst, false, bad("ByteArrayConverter is not compatible with objects of type class %s", JavaClass(schema, v))
 }
 
 // ToData implements Converter.

@@ -121,8 +121,8 @@ func TestJSON_SaysWhatIsWrong(t *testing.T) {
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"int8"},{"field":"f","type":"int8"}]},"payload":{}}`, "true", "field name duplication f"},
 		{`{"schema":{"type":"struct","fields":[{"field":"f","type":"string"}]},"payload":{}}`, "true", "field f: "},
 		{`{"schema":{"type":"int64"},"payload":1.5e99999999999999}`, "true", "an exponent that BigDecimal has"},
-		{`{"a":}`, "false", `invalid JSON at byte 5: found '}', want a value`},
-		{`{"a":1`, "false", "the JSON ends at byte 6"},
+		{`{"a":}`, "false", `Converting byte[] to Kafka Connect data failed due to serialization error: at byte 5: found '}', want a value`},
+		{`{"a":1`, "false", "it ends at byte 6"},
 		{`1x`, "false", "byte"}, {`"\x"`, "false", "an escape"}, {"\"\n\"", "false", "control character"}, {"\"\xff\"", "false", "UTF-8"},
 		{strings.Repeat("[", 5000), "false", "nested"},
 	} {

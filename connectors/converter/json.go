@@ -123,10 +123,10 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 		case s.Optional:
 			return append(dst, "null"...), nil
 		}
-		return dst, fmt.Errorf("%w: Conversion error: null value for field that is required and has no default value", ErrData)
+		return dst, bad("Conversion error: null value for field that is required and has no default value")
 	}
 	if s != nil && s.Type != v.Kind() {
-		return dst, fmt.Errorf("%w: Invalid type for %s: %s", ErrData, s.Type, v.Kind())
+		return dst, bad("Invalid type for %s: class %s", s.Type, JavaClass(nil, v))
 	}
 	switch v.Kind() {
 	case data.KindString:
@@ -171,13 +171,13 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 		return j.appendMap(dst, s, v.Map())
 	case data.KindStruct:
 		if own := v.Struct().Schema(); own != s && (s == nil || !data.SameSchema(own, s)) {
-			return dst, fmt.Errorf("%w: Mismatching schema.", ErrData) //nolint:staticcheck // Java's text
+			return dst, bad("Mismatching schema.")
 		}
 		return j.appendStruct(dst, v.Struct())
 	case data.KindDecimal:
-		return dst, fmt.Errorf("%w: Java class class java.math.BigDecimal does not have corresponding schema type.", ErrData)
+		return dst, bad("Java class class java.math.BigDecimal does not have corresponding schema type.")
 	default:
-		return dst, fmt.Errorf("%w: Java class class java.util.Date does not have corresponding schema type.", ErrData)
+		return dst, bad("Java class class java.util.Date does not have corresponding schema type.")
 	}
 }
 
@@ -207,7 +207,7 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 			name := e.Key.Raw()
 			if e.Key.IsNull() {
 				if key == nil || !key.Optional && key.Default.IsNull() {
-					return dst, fmt.Errorf("%w: Conversion error: null value for field that is required and has no default value", ErrData)
+					return dst, bad("Conversion error: null value for field that is required and has no default value")
 				}
 				if name = []byte("null"); !key.Default.IsNull() && j.defaults {
 					name = key.Default.Raw()
@@ -251,7 +251,7 @@ func appendDecimal(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
 	text, _ := s.Param(data.ScaleParameter)
 	scale, err := strconv.Atoi(text)
 	if err != nil {
-		return dst, fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, text)
+		return dst, bad("the scale %q of a Decimal is not a number", text)
 	}
 	return append(dst, javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}.String()...), nil
 }

@@ -2,7 +2,6 @@ package converter
 
 import (
 	"encoding/binary"
-	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -30,7 +29,7 @@ func toUTF8(b []byte) ([]byte, error) {
 		case quad&0x00FFFFFF == 0:
 			return fromUTF32(b, binary.LittleEndian)
 		case quad == 0xFEFF0000, quad&^0x00FF0000 == 0, quad&^0x0000FF00 == 0:
-			return nil, fmt.Errorf("%w: JSON in UTF-32 of an order of bytes that nobody writes", ErrData)
+			return nil, noJSON("JSON in UTF-32 of an order of bytes that nobody writes")
 		}
 	}
 	switch {
@@ -58,12 +57,12 @@ func fromUTF32(b []byte, order binary.ByteOrder) ([]byte, error) {
 	for ; len(b) >= 4; b = b[4:] {
 		r := order.Uint32(b)
 		if r > utf8.MaxRune {
-			return nil, fmt.Errorf("%w: JSON in UTF-32 with the character %#x, which is none", ErrData, r)
+			return nil, noJSON("JSON in UTF-32 with the character %#x, which is none", r)
 		}
 		out = utf8.AppendRune(out, rune(r)) //nolint:gosec // it is checked
 	}
 	if len(b) > 0 {
-		return nil, fmt.Errorf("%w: JSON in UTF-32 that ends within a character", ErrData)
+		return nil, noJSON("JSON in UTF-32 that ends within a character")
 	}
 	return out, nil
 }

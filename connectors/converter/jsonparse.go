@@ -62,11 +62,16 @@ func wordGoesOn(c byte) bool {
 	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf
 }
 
+// noJSON says that bytes are no JSON, in JsonConverter's words, and why.
+func noJSON(format string, args ...any) error {
+	return &Error{Message: "Converting byte[] to Kafka Connect data failed due to serialization error: ", Detail: fmt.Sprintf(format, args...)}
+}
+
 func (p *parser) bad(want string) error {
 	if p.i >= len(p.b) {
-		return fmt.Errorf("%w: the JSON ends at byte %d: want %s", ErrData, p.i, want)
+		return noJSON("it ends at byte %d: want %s", p.i, want)
 	}
-	return fmt.Errorf("%w: invalid JSON at byte %d: found %q, want %s", ErrData, p.i, p.b[p.i], want)
+	return noJSON("at byte %d: found %q, want %s", p.i, p.b[p.i], want)
 }
 
 func (p *parser) space() {
@@ -85,7 +90,7 @@ func (p *parser) next(c byte) bool {
 
 func (p *parser) value(depth int) (int, error) {
 	if depth > maxDepth {
-		return 0, fmt.Errorf("%w: the JSON is nested more than %d deep", ErrData, maxDepth)
+		return 0, noJSON("it is nested more than %d deep", maxDepth)
 	}
 	p.space()
 	if p.i >= len(p.b) {
@@ -230,7 +235,7 @@ func (p *parser) str() (text []byte, escaped bool, err error) {
 		case c == '"':
 			text = p.b[start:p.i]
 			if all >= utf8.RuneSelf && !utf8.Valid(text) {
-				return nil, false, fmt.Errorf("%w: invalid JSON: the string from byte %d on is not valid UTF-8", ErrData, start)
+				return nil, false, noJSON("the string from byte %d on is not valid UTF-8", start)
 			}
 			p.i++
 			return text, escaped, nil

@@ -84,8 +84,8 @@ func (j *JSON) envelope(b []byte) (*data.Schema, error) {
 		}
 	}
 	if root.kind != '{' || members != 2 || schema == 0 || payload == 0 {
-		return nil, fmt.Errorf("%w: JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional fields."+
-			" If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration.", ErrData)
+		return nil, bad("JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional fields." +
+			" If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter configuration.")
 	}
 	s := &j.nodes[schema]
 	raw := b[s.from:s.to]
@@ -251,7 +251,7 @@ func (j *JSON) typed(s *data.Schema, at int) (data.Value, error) {
 		}
 		b, err := fromBase64(j.arena.Bytes(len(n.text)), j.text(at))
 		if err != nil {
-			return data.Null(), fmt.Errorf("%w: Invalid bytes field: %w", ErrData, err)
+			return data.Null(), &Error{Message: "Invalid bytes field", Detail: ": " + err.Error()}
 		}
 		return data.Bytes(b), nil
 	case data.KindArray:
@@ -270,7 +270,7 @@ func (j *JSON) nothing(s *data.Schema) data.Value {
 
 func (j *JSON) object(s *data.Schema, at int) (data.Value, error) {
 	if n := &j.nodes[at]; n.kind != '{' {
-		return data.Null(), fmt.Errorf("%w: Structs should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
+		return data.Null(), bad("Structs should be encoded as JSON objects, but found %s", nodeNames[n.kind])
 	}
 	st := j.arena.Struct(s)
 	inOrder, c := j.inOrder(s, at), 0
@@ -292,7 +292,7 @@ func (j *JSON) object(s *data.Schema, at int) (data.Value, error) {
 			v, err = j.null(f.Schema)
 		}
 		if err == nil && j.odd {
-			err = fmt.Errorf("%w: Invalid value: null used for required field: \"%s\", schema type: %s", ErrData, f.Name, f.Schema.Type)
+			err = bad("Invalid value: null used for required field: \"%s\", schema type: %s", f.Name, f.Schema.Type)
 		}
 		if err != nil {
 			return v, fmt.Errorf("field %s: %w", f.Name, err)
@@ -326,11 +326,11 @@ func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
 	default:
 		return data.Null(), false, nil
 	}
-	bad := func(what string) (data.Value, bool, error) {
-		return data.Null(), false, fmt.Errorf("%w: Invalid type for %s, underlying representation should be %s but was %s", ErrData, s.Name[strings.LastIndexByte(s.Name, '.')+1:], what, nodeNames[n.kind])
+	wrong := func(what string) (data.Value, bool, error) {
+		return data.Null(), false, bad("Invalid type for %s, underlying representation should be %s but was %s", s.Name[strings.LastIndexByte(s.Name, '.')+1:], what, nodeNames[n.kind])
 	}
 	if s.Type != want {
-		return data.Null(), false, fmt.Errorf("%w: a schema of the type %s cannot be %s", ErrData, s.Type, s.Name)
+		return data.Null(), false, bad("a schema of the type %s cannot be %s", s.Type, s.Name)
 	}
 	switch {
 	case want == data.KindBytes:
@@ -339,7 +339,7 @@ func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
 			return v, true, err
 		}
 		if n.kind != '"' {
-			return bad("numeric or bytes")
+			return wrong("numeric or bytes")
 		}
 		param, _ := s.Param(data.ScaleParameter)
 		text := n.text
@@ -348,20 +348,20 @@ func (j *JSON) logical(s *data.Schema, n *node) (data.Value, bool, error) {
 		}
 		b, err := fromBase64(j.arena.Bytes(len(n.text)), text)
 		if _, serr := strconv.Atoi(param); err != nil || serr != nil || len(b) == 0 {
-			return data.Null(), false, fmt.Errorf("%w: Invalid bytes for Decimal field", ErrData)
+			return data.Null(), false, bad("Invalid bytes for Decimal field")
 		}
 		return data.Bytes(b), true, nil
 	case n.kind != '0' || !n.integer:
-		return bad("integral")
+		return wrong("integral")
 	case want == data.KindInt64:
 		return data.Int64(wrapInt(n.text)), true, nil
 	}
 	i, err := strconv.ParseInt(string(n.text), 10, 32)
 	if err != nil {
-		return bad("integer")
+		return wrong("integer")
 	}
 	if s.Name == data.TimeName && (i < 0 || i > msPerDay) {
-		return data.Null(), false, fmt.Errorf("%w: Time values must use number of milliseconds greater than 0 and less than 86400000", ErrData)
+		return data.Null(), false, bad("Time values must use number of milliseconds greater than 0 and less than 86400000")
 	}
 	return data.Int32(int32(i)), true, nil
 }
@@ -394,7 +394,7 @@ func (j *JSON) null(s *data.Schema) (data.Value, error) {
 	case s.Optional:
 		return data.Null(), nil
 	}
-	return data.Null(), fmt.Errorf("%w: Invalid null value for required %s field", ErrData, s.Type)
+	return data.Null(), bad("Invalid null value for required %s field", s.Type)
 }
 
 // typedDecimal reads a number with the schema's scale.
@@ -402,19 +402,19 @@ func typedDecimal(s *data.Schema, text string) (data.Value, error) {
 	param, _ := s.Param(data.ScaleParameter)
 	scale, err := strconv.Atoi(param)
 	if err != nil {
-		return data.Null(), fmt.Errorf("%w: the scale %q of a Decimal is not a number", ErrData, param)
+		return data.Null(), bad("the scale %q of a Decimal is not a number", param)
 	}
 	if scale > maxDigits || scale < -maxDigits {
-		return data.Null(), fmt.Errorf("%w: the scale %d of a Decimal is out of range", ErrData, scale)
+		return data.Null(), bad("the scale %d of a Decimal is out of range", scale)
 	}
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
 		if e, err := strconv.Atoi(text[i+1:]); err != nil || e > maxDigits || e < -maxDigits {
-			return data.Null(), fmt.Errorf("%w: the number %s is out of range", ErrData, text)
+			return data.Null(), bad("the number %s is out of range", text)
 		}
 	}
 	r, ok := new(big.Rat).SetString(text)
 	if !ok {
-		return data.Null(), fmt.Errorf("%w: %s is not a number", ErrData, text)
+		return data.Null(), bad("%s is not a number", text)
 	}
 	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(scale, -scale))), nil)
 	if scale >= 0 {
@@ -423,7 +423,7 @@ func typedDecimal(s *data.Schema, text string) (data.Value, error) {
 		r.Quo(r, new(big.Rat).SetInt(ten))
 	}
 	if !r.IsInt() {
-		return data.Null(), fmt.Errorf("%w: the number %s has more digits than the scale %d", ErrData, text, scale)
+		return data.Null(), bad("the number %s has more digits than the scale %d", text, scale)
 	}
 	return data.Decimal(r.Num()), nil
 }
@@ -458,7 +458,7 @@ func (j *JSON) pairs(s *data.Schema, at int) (data.Value, error) {
 	n := &j.nodes[at]
 	if s.Key == nil || s.Key.Type == data.KindString {
 		if n.kind != '{' {
-			return data.Null(), fmt.Errorf("%w: Maps with string fields should be encoded as JSON objects, but found %s", ErrData, nodeNames[n.kind])
+			return data.Null(), bad("Maps with string fields should be encoded as JSON objects, but found %s", nodeNames[n.kind])
 		}
 		for c := n.first; c != 0; c = j.nodes[c].next {
 			v, err := j.typed(s.Elem, c)
@@ -470,12 +470,15 @@ func (j *JSON) pairs(s *data.Schema, at int) (data.Value, error) {
 		return data.MapOf(m), nil
 	}
 	if n.kind != '[' {
-		return data.Null(), fmt.Errorf("%w: Maps with non-string fields should be encoded as JSON arrays of tuples, but found %s", ErrData, nodeNames[n.kind])
+		return data.Null(), bad("Maps with non-string fields should be encoded as JSON array of tuples, but found %s", nodeNames[n.kind])
 	}
 	for c := n.first; c != 0; c = j.nodes[c].next {
 		key := j.nodes[c].first
 		if j.nodes[c].kind != '[' || key == 0 || j.nodes[key].next == 0 || j.nodes[j.nodes[key].next].next != 0 {
-			return data.Null(), fmt.Errorf("%w: Found invalid map entry instead of array tuple of length 2", ErrData)
+			if j.nodes[c].kind != '[' {
+				return data.Null(), bad("Found invalid map entry instead of array tuple: %s", nodeNames[j.nodes[c].kind])
+			}
+			return data.Null(), bad("Found invalid map entry, expected length 2 but found :%d", j.count(c))
 		}
 		k, err := j.typed(s.Key, key)
 		if err != nil {
@@ -508,17 +511,17 @@ func (j *JSON) schemaOf(at int) (*data.Schema, error) {
 		t = j.member(at, "type")
 	}
 	if t == 0 || j.nodes[t].kind != '"' {
-		return nil, fmt.Errorf("%w: Schema must contain 'type' field", ErrData)
+		return nil, bad("Schema must contain 'type' field")
 	}
 	kind, ok := kinds[string(j.text(t))]
 	if !ok {
-		return nil, fmt.Errorf("%w: Unknown schema type: %s", ErrData, j.text(t))
+		return nil, bad("Unknown schema type: %s", j.text(t))
 	}
 	s := &data.Schema{Type: kind}
 	part := func(key, missing string) (*data.Schema, error) {
 		c := j.member(at, key)
 		if c == 0 || j.nodes[c].kind == 'n' {
-			return nil, fmt.Errorf("%w: %s", ErrData, missing)
+			return nil, bad("%s", missing)
 		}
 		return j.schemaOf(c)
 	}
@@ -542,13 +545,13 @@ func (j *JSON) schemaOf(at int) (*data.Schema, error) {
 func (j *JSON) fields(s *data.Schema, at int) error {
 	list := j.member(at, "fields")
 	if list == 0 || j.nodes[list].kind != '[' {
-		return fmt.Errorf("%w: Struct schema's \"fields\" argument is not an array.", ErrData) //nolint:staticcheck // Java's text
+		return bad("Struct schema's \"fields\" argument is not an array.")
 	}
 	seen := map[string]bool{}
 	for c := j.nodes[list].first; c != 0; c = j.nodes[c].next {
 		name := j.member(c, "field")
 		if name == 0 || j.nodes[name].kind != '"' {
-			return fmt.Errorf("%w: Struct schema's field name not specified properly", ErrData)
+			return bad("Struct schema's field name not specified properly")
 		}
 		f, err := j.schemaOf(c)
 		if err != nil {
@@ -556,7 +559,7 @@ func (j *JSON) fields(s *data.Schema, at int) error {
 		}
 		text := string(j.text(name))
 		if seen[text] {
-			return fmt.Errorf("%w: Cannot create field because of field name duplication %s", ErrData, text)
+			return bad("Cannot create field because of field name duplication %s", text)
 		}
 		seen[text] = true
 		s.Fields = append(s.Fields, data.Field{Name: text, Schema: f})
@@ -580,7 +583,7 @@ func (j *JSON) attributes(s *data.Schema, at int) error {
 		case key == "parameters" && n.kind == '{':
 			for p := n.first; p != 0; p = j.nodes[p].next {
 				if j.nodes[p].kind != '"' {
-					return fmt.Errorf("%w: Schema parameters must have string values.", ErrData) //nolint:staticcheck // Java's text
+					return bad("Schema parameters must have string values.")
 				}
 				s.Params = append(s.Params, data.Param{Key: string(j.nodes[p].key), Value: string(j.text(p))})
 			}
@@ -589,7 +592,7 @@ func (j *JSON) attributes(s *data.Schema, at int) error {
 	if d := j.member(at, "default"); d != 0 {
 		v, err := j.typed(s, d)
 		if err == nil && (j.odd || v.IsNull() && !s.Optional) {
-			err = fmt.Errorf("%w: Invalid default value", ErrData)
+			err = bad("Invalid default value")
 		}
 		if err != nil {
 			return fmt.Errorf("default: %w", err)

@@ -46,15 +46,15 @@ func (*Primitive) Configure(map[string]string, bool) error { return nil }
 // not looked at, that of a boolean is.
 func (p *Primitive) FromData(dst []byte, _ string, schema *data.Schema, v data.Value) ([]byte, bool, error) {
 	if p.kind == data.KindBool && schema != nil && schema.Type != data.KindBool {
-		return dst, false, fmt.Errorf("%w: Invalid schema type for BooleanConverter: %s", ErrData, schema.Type)
+		return dst, false, bad("Invalid schema type for BooleanConverter: %s", schema.Type)
 	}
 	switch {
 	case v.IsNull():
 		return dst, true, nil
 	case v.Kind() != p.kind && p.kind == data.KindBool:
-		return dst, false, fmt.Errorf("%w: BooleanConverter is not compatible with objects of type %s", ErrData, v.Kind())
+		return dst, false, bad("BooleanConverter is not compatible with objects of type class %s", JavaClass(schema, v))
 	case v.Kind() != p.kind || isMoment(schema, v):
-		return dst, false, fmt.Errorf("%w: Failed to serialize to %s (was %s)", ErrData, p.name, v.Kind())
+		return dst, false, bad("Failed to serialize to %s (was class %s): ", p.name, JavaClass(schema, v))
 	}
 	switch p.kind {
 	case data.KindBool:
@@ -90,12 +90,12 @@ func (p *Primitive) ToData(_ string, b []byte) (*data.Schema, data.Value, error)
 		return p.schema, data.Null(), nil
 	}
 	if len(b) != p.size {
-		return nil, data.Null(), fmt.Errorf("%w: Failed to deserialize %s: Size of data received is not %d", ErrData, p.name, p.size)
+		return nil, data.Null(), &Error{Message: "Failed to deserialize " + p.name + ": ", Detail: fmt.Sprintf("Size of data received is not %d", p.size)}
 	}
 	switch p.kind {
 	case data.KindBool:
 		if b[0] > 1 {
-			return nil, data.Null(), fmt.Errorf("%w: Failed to deserialize boolean: Unexpected byte received by BooleanDeserializer: %d", ErrData, int8(b[0]))
+			return nil, data.Null(), &Error{Message: "Failed to deserialize boolean: ", Detail: fmt.Sprintf("Unexpected byte received by BooleanDeserializer: %d", int8(b[0]))}
 		}
 		return p.schema, data.Bool(b[0] == 1), nil
 	case data.KindInt16:

@@ -217,7 +217,7 @@ func castValue(a *data.Arena, s *data.Schema, v data.Value, to data.Kind) (data.
 	}
 	switch {
 	case from == data.KindDate, from == data.KindDecimal:
-		return v, badData("Cast transformation was passed a value of type class %s which is not supported by Connect's data API", javaClass(nil, v))
+		return v, badData("Cast transformation was passed a value of type class %s which is not supported by Connect's data API", converter.JavaClass(nil, v))
 	case from > data.KindBytes:
 		return v, badData("Cast transformation does not support casting from %s; supported types are [%s, BYTES]", from, castTypeNames)
 	case to > data.KindString || to == data.KindNull:
@@ -245,7 +245,7 @@ func castValue(a *data.Arena, s *data.Schema, v data.Value, to data.Kind) (data.
 		}
 		return out, nil
 	}
-	return v, badData("Unexpected type in Cast transformation: class %s", javaClass(nil, v))
+	return v, badData("Unexpected type in Cast transformation: class %s", converter.JavaClass(nil, v))
 }
 
 func castInteger(n int64, to data.Kind) data.Value {

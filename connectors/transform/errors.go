@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 	"github.com/sluice-project/sluice/internal/javaregex"
 )
@@ -37,50 +38,6 @@ func badData(format string, args ...any) error { return fail(dataException, form
 // bare is what an error says without the words of what it wraps: Java's own.
 func bare(err, wrapped error) string { return strings.TrimPrefix(err.Error(), wrapped.Error()+": ") }
 
-// javaClass is the name of the class that Java has for a value.
-func javaClass(s *data.Schema, v data.Value) string {
-	if s != nil {
-		switch s.Name {
-		case data.DecimalName:
-			return "java.math.BigDecimal"
-		case data.DateName, data.TimeName, data.TimestampName:
-			return "java.util.Date"
-		}
-	}
-	switch v.Kind() {
-	case data.KindInt8:
-		return "java.lang.Byte"
-	case data.KindInt16:
-		return "java.lang.Short"
-	case data.KindInt32:
-		return "java.lang.Integer"
-	case data.KindInt64:
-		return "java.lang.Long"
-	case data.KindFloat32:
-		return "java.lang.Float"
-	case data.KindFloat64:
-		return "java.lang.Double"
-	case data.KindBool:
-		return "java.lang.Boolean"
-	case data.KindString:
-		return "java.lang.String"
-	case data.KindBytes:
-		return "[B"
-	case data.KindArray:
-		return "java.util.ArrayList"
-	case data.KindMap:
-		return "java.util.HashMap"
-	case data.KindStruct:
-		return "org.apache.kafka.connect.data.Struct"
-	case data.KindDate:
-		return "java.util.Date"
-	case data.KindDecimal:
-		return "java.math.BigDecimal"
-	default:
-		return "null"
-	}
-}
-
 func requireMap(s *data.Schema, v data.Value, purpose string) (*data.Map, error) {
 	if m := v.Map(); m != nil {
 		return m, nil
@@ -99,7 +56,7 @@ func found(s *data.Schema, v data.Value) string {
 	if v.IsNull() {
 		return "null"
 	}
-	return javaClass(s, v)
+	return converter.JavaClass(s, v)
 }
 
 // JavaRegex takes java.util.regex patterns: RegexValidator. What Java takes and Sluice does not is refused with

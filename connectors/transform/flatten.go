@@ -2,6 +2,7 @@ package transform
 
 import (
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 )
 
@@ -90,7 +91,7 @@ func (f *flatten) apply(r *Record, a *data.Arena) error {
 func (f *flatten) flat(m *data.Map, prefix string, out *data.Map) error {
 	for _, e := range m.Entries() {
 		if e.Key.Kind() != data.KindString && !e.Key.IsNull() {
-			return fail(classCast, "class %s cannot be cast to class java.lang.String", javaClass(nil, e.Key))
+			return fail(classCast, "class %s cannot be cast to class java.lang.String", converter.JavaClass(nil, e.Key))
 		}
 		name := f.name(prefix, e.Key.Str())
 		switch k := e.Value.Kind(); k {
@@ -99,9 +100,9 @@ func (f *flatten) flat(m *data.Map, prefix string, out *data.Map) error {
 				return err
 			}
 		case data.KindStruct:
-			return badData("Flatten transformation does not support class %s for record without schemas (for field %s).", javaClass(nil, e.Value), name)
+			return badData("Flatten transformation does not support class %s for record without schemas (for field %s).", converter.JavaClass(nil, e.Value), name)
 		case data.KindDate, data.KindDecimal:
-			return badData("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", javaClass(nil, e.Value))
+			return badData("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", converter.JavaClass(nil, e.Value))
 		default:
 			out.Put(data.String(name), e.Value)
 		}

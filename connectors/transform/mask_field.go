@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 	"github.com/sluice-project/sluice/internal/javadecimal"
 )
@@ -107,7 +108,7 @@ func (m *maskField) mask(s *data.Schema, v data.Value) (data.Value, error) {
 	if v.IsNull() {
 		return v, nil
 	}
-	class := javaClass(s, v)
+	class := converter.JavaClass(s, v)
 	if !m.replaces {
 		switch class {
 		case "java.math.BigDecimal":

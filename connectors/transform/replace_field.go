@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 )
 
@@ -104,7 +105,7 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 		out := a.Map(m.Len())
 		for _, e := range m.Entries() {
 			if e.Key.Kind() != data.KindString && !e.Key.IsNull() {
-				return fail(classCast, "class %s cannot be cast to class java.lang.String", javaClass(nil, e.Key))
+				return fail(classCast, "class %s cannot be cast to class java.lang.String", converter.JavaClass(nil, e.Key))
 			}
 			name := e.Key.Str()
 			if !f.filter(name) {
@@ -135,7 +136,7 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 		have := field(st, from, f.defaults)
 		if plan.clash[i] && !have.IsNull() {
 			to := plan.schema.Fields[i]
-			return badData("Invalid Java object for schema with type %s: class %s for field: %q", to.Schema.Type, javaClass(st.Schema().Fields[from].Schema, have), to.Name)
+			return badData("Invalid Java object for schema with type %s: class %s for field: %q", to.Schema.Type, converter.JavaClass(st.Schema().Fields[from].Schema, have), to.Name)
 		}
 		if err := put(out, i, have); err != nil {
 			return err

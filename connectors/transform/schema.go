@@ -1,6 +1,7 @@
 package transform
 
 import (
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 )
 
@@ -75,7 +76,7 @@ func fits(location string, s *data.Schema, v data.Value) error {
 		if s.Name != "" {
 			name = ` "` + s.Name + `"`
 		}
-		return badData("Invalid Java object for schema%s with type %s: class %s for %s", name, s.Type, javaClass(nil, v), location)
+		return badData("Invalid Java object for schema%s with type %s: class %s for %s", name, s.Type, converter.JavaClass(nil, v), location)
 	}
 	if st := v.Struct(); st != nil && st.Schema() != s && !data.SameSchema(st.Schema(), s) {
 		return badData("Struct schemas do not match.")

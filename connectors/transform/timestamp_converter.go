@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/javadate"
@@ -249,7 +250,7 @@ func (c *timestampConverter) infer(a *data.Arena, v data.Value) (data.Value, err
 	case data.KindString:
 		return c.convert(a, nil, v, timeText, false)
 	}
-	return v, badData("TimestampConverter does not support class %s objects as timestamps", javaClass(nil, v))
+	return v, badData("TimestampConverter does not support class %s objects as timestamps", converter.JavaClass(nil, v))
 }
 
 // convert converts one value. typed says that the result has a schema.
@@ -261,7 +262,7 @@ func (c *timestampConverter) convert(a *data.Arena, s *data.Schema, v data.Value
 	switch from {
 	case timeText:
 		if v.Kind() != data.KindString {
-			return v, badData("Expected string timestamp to be a String, but found class %s", javaClass(s, v))
+			return v, badData("Expected string timestamp to be a String, but found class %s", converter.JavaClass(s, v))
 		}
 		if c.format == nil {
 			return v, fail(nullPointer, "TimestampConverter: a text cannot be read without a format")
@@ -272,7 +273,7 @@ func (c *timestampConverter) convert(a *data.Arena, s *data.Schema, v data.Value
 		}
 	case timeUnix:
 		if v.Kind() != data.KindInt64 {
-			return v, badData("Expected Unix timestamp to be a Long, but found class %s", javaClass(s, v))
+			return v, badData("Expected Unix timestamp to be a Long, but found class %s", converter.JavaClass(s, v))
 		}
 		switch c.unit {
 		case "seconds":

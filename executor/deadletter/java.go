@@ -3,7 +3,6 @@ package deadletter
 import (
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
@@ -46,9 +45,17 @@ func className(err error) string {
 	return errorsPackage + "ConnectException"
 }
 
-// message is an error's text without the word that stands for the class.
+// message is what Java's exception says: no more, since tools compare it. An error that is none of Java's says all.
 func message(err error) string {
-	return strings.ReplaceAll(err.Error(), converter.ErrData.Error()+": ", "")
+	var c *converter.Error
+	var t *transform.Error
+	switch {
+	case errors.As(err, &c):
+		return c.Message
+	case errors.As(err, &t):
+		return t.Message
+	}
+	return err.Error()
 }
 
 // contextHeaders appends the headers that say where a record comes from and why it is here, in Kafka Connect's order.

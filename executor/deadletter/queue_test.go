@@ -3,6 +3,7 @@ package deadletter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -72,7 +73,7 @@ var letter = kafkaio.Record{Topic: "t", Partition: 2, Offset: 17, Timestamp: 99,
 
 func TestQueue_SendsTheRecordAsItWasConsumedWithKafkaConnectsHeaders(t *testing.T) {
 	q, l := queue(t, map[string]string{TopicKey: " dlq ", headersKey: "true"}, clock.Real())
-	cause := errors.Join(converter.ErrData, nil)
+	cause := fmt.Errorf("header %q: %w", "h", &converter.Error{Message: "Failed to deserialize long: ", Detail: "Size of data received is not 8"})
 	if _, err := q.Send(t.Context(), &letter, Failure{"VALUE_CONVERTER", "x.Json", cause}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestQueue_SendsTheRecordAsItWasConsumedWithKafkaConnectsHeaders(t *testing.
 	for _, h := range m.Headers {
 		got = append(got, h.Key+"="+string(h.Value))
 	}
-	const text = "converter: the data cannot be converted"
+	const text = "Failed to deserialize long: " // and no more: Java has the rest in the cause
 	want := []string{"own=h", "null=", "__connect.errors.topic=t", "__connect.errors.partition=2", "__connect.errors.offset=17",
 		"__connect.errors.connector.name=sink", "__connect.errors.task.id=3", "__connect.errors.stage=VALUE_CONVERTER", "__connect.errors.class.name=x.Json",
 		"__connect.errors.exception.class.name=org.apache.kafka.connect.errors.DataException", "__connect.errors.exception.message=" + text,

@@ -250,6 +250,18 @@ func (s *runner) printed(p *pipeline, name string, f map[string]string) (late st
 	return ""
 }
 
+// told says whether a trace of Sluice's has what the first exception and its cause say in Java's. Frames and the causes of the
+// cause it cannot have.
+func told(java, ours string) bool {
+	for i, l := range strings.Split(java, "\n") {
+		_, message, found := strings.Cut(strings.TrimPrefix(l, "Caused by: "), ": ")
+		if i < 2 && found && !strings.Contains(ours, message) {
+			return false
+		}
+	}
+	return java != ""
+}
+
 // compare compares what a row left behind on both sides.
 func (p *pipeline) compare(t *testing.T, kc, sl outcome) {
 	for _, side := range []struct {
@@ -258,6 +270,8 @@ func (p *pipeline) compare(t *testing.T, kc, sl outcome) {
 	}{{"Kafka Connect", kc}, {"Sluice", sl}} {
 		if side.late != "" {
 			t.Errorf("%s: waited in vain for %s", side.name, side.late)
+		} else if side.facets == nil {
+			t.Errorf("%s: nothing was taken down (bug)", side.name)
 		} else if side.failed != p.fails {
 			t.Errorf("%s: the task failed is %t, the row says %t:\n%s", side.name, side.failed, p.fails, side.facets["trace"])
 		}
@@ -270,6 +284,9 @@ func (p *pipeline) compare(t *testing.T, kc, sl outcome) {
 		for k := range f {
 			keys[k] = true
 		}
+	}
+	if told(kc.facets["trace"], sl.facets["trace"]) {
+		sl.facets["trace"] = kc.facets["trace"]
 	}
 	for k := range keys {
 		why, listed := p.differs[k]

@@ -47,6 +47,7 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 		{name: "Sluice", prefix: "sl", base: sluice.REST(0), offsets: "connect-offsets", process: sluice.Executors[0]},
 	}
 	started := time.Now()
+	t.Log("both serve")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var all sync.WaitGroup
@@ -218,12 +219,9 @@ func (s *runner) call(method, path string, body any, want int) error {
 	}
 }
 
-// patience is how long all rows together may take.
-const patience = 4 * time.Minute
-
-// await looks at all rows that are not done, again and again.
+// await looks at all rows that are not done, again and again, until for too long none was.
 func (s *runner) await(rows []*pipeline) error {
-	deadline, tick := time.Now().Add(patience), time.NewTicker(500*time.Millisecond)
+	deadline, tick := time.Now().Add(patient), time.NewTicker(500*time.Millisecond)
 	defer tick.Stop()
 	left := map[int]bool{}
 	for i := range rows {
@@ -248,6 +246,7 @@ func (s *runner) await(rows []*pipeline) error {
 			}
 			if s.done[i].late = late; late == "" {
 				delete(left, i)
+				deadline = time.Now().Add(patient)
 			}
 		}
 		if len(left) == 0 || time.Now().After(deadline) {
