@@ -36,7 +36,7 @@ integration: guards ## On a real Kafka and etcd: the main job, and separate proc
 	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster
 
 .PHONY: compat
-compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.
+compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; a table of pipelines; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.
 	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
 
 .PHONY: chaos
