@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -40,8 +41,9 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 
 	properties, base := harness.ConnectProperties(t, kafka, "pipelines", "pipelines-configs", "pipelines-offsets", "pipelines-status")
 	configure(t, kafka.Addr, admin, dir, chosen)
+	bin := harness.Binaries(t, root)
 	java := harness.StartConnect(t, root, properties, base)
-	sluice := harness.Start(t, harness.Options{Kafka: kafka, Root: root, Executors: []string{"default"}}, harness.Binaries(t, root))
+	sluice := harness.Start(t, harness.Options{Kafka: kafka, Root: root, Executors: []string{"default"}}, bin)
 	sides := []*runner{
 		{name: "Kafka Connect", prefix: "kc", base: java.Base, offsets: "pipelines-offsets", process: java.Process},
 		{name: "Sluice", prefix: "sl", base: sluice.REST(0), offsets: "connect-offsets", process: sluice.Executors[0]},
@@ -52,7 +54,7 @@ func TestPipelines_ARecordLivesTheSameLifeOnBoth(t *testing.T) {
 	defer cancel()
 	var all sync.WaitGroup
 	for _, s := range sides {
-		s.ctx, s.kafka, s.admin, s.dir = ctx, kafka.Addr, admin, dir
+		s.t, s.ctx, s.kafka, s.admin, s.dir = t, ctx, kafka.Addr, admin, dir
 		all.Go(func() {
 			if s.err = s.run(chosen); s.err != nil {
 				cancel() // the other need not go on
@@ -141,6 +143,7 @@ func feed(t *testing.T, kafka string, admin *kafkaio.Admin, dir string, rows []*
 
 // runner runs the table on one side.
 type runner struct {
+	t                                  *testing.T
 	ctx                                context.Context //nolint:containedctx // that of the test
 	name, prefix, base, offsets, kafka string
 	dir                                string
@@ -160,8 +163,11 @@ type outcome struct {
 	asked  bool // for the state at the end
 }
 
-// starters is how many connectors are created at once.
-const starters = 4
+const (
+	// starters is how many connectors are created at once, lookers how many rows are looked at.
+	starters = 4
+	lookers  = 8
+)
 
 // run waits for each row's end; Sluice's connectors it creates before.
 func (s *runner) run(rows []*pipeline) error {
@@ -236,19 +242,25 @@ func (s *runner) await(rows []*pipeline) error {
 		if err != nil {
 			return err
 		}
-		for i := range rows {
-			if !left[i] {
-				continue
-			}
-			late, err := s.look(rows[i], &s.done[i], states, sources)
-			if err != nil {
-				return fmt.Errorf("%s: %w", rows[i].name, err)
-			}
-			if s.done[i].late = late; late == "" {
-				delete(left, i)
-				deadline = time.Now().Add(patient)
-			}
+		var looks sync.WaitGroup
+		free, errs := make(chan struct{}, lookers), make([]error, len(rows))
+		for i := range left {
+			looks.Go(func() {
+				free <- struct{}{}
+				defer func() { <-free }()
+				s.done[i].late, errs[i] = s.look(rows[i], &s.done[i], states, sources)
+			})
 		}
+		looks.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		was := len(left)
+		maps.DeleteFunc(left, func(i int, _ bool) bool { return s.done[i].late == "" })
+		if len(left) < was {
+			deadline = time.Now().Add(patient)
+		}
+		s.t.Logf("%s: %d of %d rows have ended", s.name, len(rows)-len(left), len(rows))
 		if len(left) == 0 || time.Now().After(deadline) {
 			return nil
 		}

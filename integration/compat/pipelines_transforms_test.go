@@ -8,8 +8,8 @@ const rowFields = `{"field":"id","type":"int64"},{"field":"name","type":"string"
 func rowOf(payload string) string { return envelope(structOf(rowFields), payload) }
 
 var (
-	structs = values(rowOf(`{"id":1,"name":"ann","when":"2024-02-29 12:30:00","in":{"x":1,"y":"a"}}`), rowOf(`{"id":2,"name":null,"when":"1999-12-31 23:59:59","in":{"x":2,"y":"b"}}`))
-	maps    = values(`{"id":1}`, `{"id":2}`)
+	structs    = values(rowOf(`{"id":1,"name":"ann","when":"2024-02-29 12:30:00","in":{"x":1,"y":"a"}}`), rowOf(`{"id":2,"name":null,"when":"1999-12-31 23:59:59","in":{"x":2,"y":"b"}}`))
+	schemaless = values(`{"id":1}`, `{"id":2}`)
 )
 
 // sinkTransforms: records that pass transforms and predicates on their way to a FileStreamSink.
@@ -17,10 +17,10 @@ func sinkTransforms() []pipeline {
 	return []pipeline{
 		{name: "cast-fields", value: schema, smts: []string{"Cast$Value spec=id:string"}, in: structs},
 		{name: "cast-whole", smts: []string{"Cast$Value spec=float64"}, in: values("1.50", "2e3", "-0")},
-		{name: "cast-map", value: plain, smts: []string{"Cast$Value spec=id:boolean"}, in: maps},
+		{name: "cast-map", value: plain, smts: []string{"Cast$Value spec=id:boolean"}, in: schemaless},
 		{name: "extract", value: schema, smts: []string{"ExtractField$Value field=name"}, in: structs},
 		{name: "extract-nested", value: schema, smts: []string{"ExtractField$Value field=in.y field.syntax.version=V2"}, in: structs},
-		{name: "extract-missing", value: plain, smts: []string{"ExtractField$Value field=nope"}, in: maps},
+		{name: "extract-missing", value: plain, smts: []string{"ExtractField$Value field=nope"}, in: schemaless},
 		{name: "flatten", value: schema, smts: []string{"Flatten$Value delimiter=_"}, in: structs},
 		{name: "flatten-map", value: plain, smts: []string{"Flatten$Value"}, in: values(`{"a":{"b":{"c":1}}}`)},
 		{name: "hoist", smts: []string{"HoistField$Value field=line"}, in: values("a", nil)},
@@ -42,7 +42,7 @@ func sinkTransforms() []pipeline {
 		{name: "filter-header-negated", smts: []string{"Filter predicate=p0 negate=true"}, predicates: []string{"HasHeaderKey name=keep"}, in: []msg{rec("k", "a", "keep", nil), rec("k", "b")}},
 		{name: "drop-headers", smts: []string{"DropHeaders headers=drop,more", "Filter predicate=p0"}, predicates: []string{"HasHeaderKey name=drop"}, in: []msg{rec("k", "a", "drop", "1"), rec("k", "b")}},
 		{name: "insert-header", smts: []string{"InsertHeader header=h value.literal=5", "Filter predicate=p0 negate=true"}, predicates: []string{"HasHeaderKey name=h"}, in: values("a")},
-		{name: "header-from", value: plain, smts: []string{"HeaderFrom$Value fields=id headers=nr operation=move", "Filter predicate=p0 negate=true"}, predicates: []string{"HasHeaderKey name=nr"}, in: maps},
+		{name: "header-from", value: plain, smts: []string{"HeaderFrom$Value fields=id headers=nr operation=move", "Filter predicate=p0 negate=true"}, predicates: []string{"HasHeaderKey name=nr"}, in: schemaless},
 		{name: "route-and-match", smts: []string{"RegexRouter regex=(.*)[.]in replacement=routed-$1", "Filter predicate=p0 negate=true"}, predicates: []string{"TopicNameMatches pattern=routed-.*"}, in: values("a")},
 		{name: "route-by-time", class: "VerifiableSink", smts: []string{"TimestampRouter topic.format=${topic}/${timestamp} timestamp.format=yyyyMMdd-HHmm"}, in: values("a")},
 		{name: "two-topics", more: "topics={p}.in,{p}.other", smts: []string{"Filter predicate=p0"}, predicates: []string{"TopicNameMatches pattern=.*other"}, in: []msg{rec("k", "a"), {Topic: "other", Partition: -1, Value: []byte("b")}}},
