@@ -184,3 +184,12 @@ func keys(of ...any) (out []kafkaio.Message) {
 	}
 	return out
 }
+
+// differs gives one reason for several facets.
+func differs(why string, facets ...string) map[string]string {
+	out := map[string]string{}
+	for _, f := range facets {
+		out[f] = why
+	}
+	return out
+}
