@@ -21,6 +21,7 @@ type of uint8
 const (
 	sources of = 1 << iota
 	sinks
+	transactional // of the sources, those that deliver exactly once
 )
 
 // taskMetric is a metric of each task that runs.
@@ -78,7 +79,7 @@ func since(at func(v *taskstats.View) time.Time) func(v *taskstats.View) float64
 
 const millis = float64(time.Millisecond)
 
-// taskMetrics are all of them. Rates, averages and maxima are of about the last half minute.
+// taskMetrics are all of them. Rates, averages, minima and maxima are of about the last half minute.
 var taskMetrics = []taskMetric{
 	connect(sources|sinks, "connector_task", "running_ratio", "The part of the run's time that the task was not paused.", func(v *taskstats.View) float64 { return v.RunningRatio }),
 	connect(sources|sinks, "connector_task", "pause_ratio", "The part of the run's time that the task was paused.", func(v *taskstats.View) float64 { return v.PauseRatio }),
@@ -98,6 +99,10 @@ var taskMetrics = []taskMetric{
 	connect(sources, "source_task", "source_record_active_count", "Records that were polled and that Kafka has not acknowledged.", func(v *taskstats.View) float64 { return float64(v.Unacked) }),
 	connect(sources, "source_task", "source_record_active_count_max", "The most of them.", highest(taskstats.Active, 1)),
 	connect(sources, "source_task", "source_record_active_count_avg", "Their number on average.", avg(taskstats.Active, 1)),
+
+	connect(transactional, "source_task", "transaction_size_min", "The records of the smallest transaction that was committed.", func(v *taskstats.View) float64 { return float64(v.Min(taskstats.TransactionSize)) }),
+	connect(transactional, "source_task", "transaction_size_max", "The records of the largest.", highest(taskstats.TransactionSize, 1)),
+	connect(transactional, "source_task", "transaction_size_avg", "Their number on average.", avg(taskstats.TransactionSize, 1)),
 
 	connect(sinks, "sink_task", "sink_record_read_total", "Records that were consumed, before transforms.", total(taskstats.Read)),
 	connect(sinks, "sink_task", "sink_record_read_rate", "The same, a second.", rate(taskstats.Read)),
@@ -152,8 +157,11 @@ func collectTasks(views []taskstats.View, ch chan<- prometheus.Metric) {
 	for i := range views {
 		v := &views[i]
 		what := sources
-		if v.Sink {
+		switch {
+		case v.Sink:
 			what = sinks
+		case v.Transactional:
+			what |= transactional
 		}
 		number := strconv.Itoa(v.Task)
 		for _, m := range taskMetrics {

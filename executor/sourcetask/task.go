@@ -111,7 +111,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t := &task{txn: txn, deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
-	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task}, f.deps.Clock)
+	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Transactional: txn != nil}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
 	t.trace = f.deps.Traces.Task(spec.Unit.Name, spec.Unit.Task)
 	t.op = stage.NewOperator(policy, f.deps.Clock, log).Counting(&t.stats.Errors)

@@ -75,6 +75,7 @@ type transaction struct {
 	due      ending
 	aborting bool
 	unacked  int
+	size     int          // records of the transaction that were handed over
 	seq      uint64       // of the last message
 	marks    []stage.Mark // of the batch, not handed over yet
 	messages []kafkaio.Message
@@ -258,6 +259,7 @@ func (t *task) handOver() error {
 	t.rest = x.messages[:n]
 	x.marks, x.messages, x.done, x.due = x.marks[len(marks):], x.messages[n:], end.after, end.how
 	x.unacked += n
+	x.size += n
 	t.follow()
 	t.stats.Taken(n, len(marks)-n, bytes, x.unacked, newest(t.rest))
 	if n == 0 {
@@ -289,6 +291,10 @@ func (t *task) end(now time.Time) error {
 	}
 	open, aborting, entries := x.open, how == abort && x.open, t.collect()
 	x.aborting = aborting
+	size := x.size
+	if x.size = 0; aborting {
+		size = 0
+	}
 	t.stats.Committing()
 	return t.writer.Begin(func(ctx context.Context) error {
 		if aborting {
@@ -306,7 +312,11 @@ func (t *task) end(now time.Time) error {
 				return fmt.Errorf("beginning a transaction: %w", err)
 			}
 		}
-		return t.commit(ctx, entries)
+		if err := t.commit(ctx, entries); err != nil {
+			return err
+		}
+		t.stats.TransactionCommitted(size)
+		return nil
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 	"github.com/sluice-project/sluice/executor/offsets"
+	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
@@ -342,6 +343,34 @@ func TestExactlyOnce_TheConnectorSaysWhereTransactionsEnd(t *testing.T) {
 	<-f.env.runs
 	if d.tc != nil {
 		t.Error("a task has a TransactionContext without transaction.boundary=connector")
+	}
+}
+
+func TestExactlyOnce_TransactionsAreMeasuredWhereTheyAreCommitted(t *testing.T) {
+	for name, c := range map[string]struct {
+		ask         func(tc connectors.TransactionContext)
+		least, most int64
+		avg         float64
+		commits     int64
+	}{
+		"two of each batch": {func(tc connectors.TransactionContext) { tc.CommitAfter(2); tc.CommitAfter(9) }, 3, 7, 5, 10},
+		// Of what is aborted the offsets are committed, in a transaction without records.
+		"one of them aborted": {func(tc connectors.TransactionContext) { tc.AbortAfter(2); tc.CommitAfter(9) }, 0, 7, 3.5, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := &definer{counter: counter{limit: 50}, ask: func(tc connectors.TransactionContext, _ int64, n int) {
+				if n > 0 {
+					c.ask(tc)
+				}
+			}}
+			f := begin(t, &fixture{source: &d.counter, task2: d, kafka: &transactions{}, extra: map[string]string{"transaction.boundary": "connector"}})
+			<-f.env.runs
+			var v taskstats.View
+			f.await("all are counted", func() bool { v = f.numbers(); return v.Transactional && v.Total(taskstats.Commits) == c.commits })
+			if v.Min(taskstats.TransactionSize) != c.least || v.Max(taskstats.TransactionSize) != c.most || v.Avg(taskstats.TransactionSize) != c.avg {
+				t.Errorf("%d to %d records, %v on average", v.Min(taskstats.TransactionSize), v.Max(taskstats.TransactionSize), v.Avg(taskstats.TransactionSize))
+			}
+		})
 	}
 }
 

@@ -52,6 +52,8 @@ const (
 	BatchSize
 	// Active counts the records that are in a task's hands: polled and not acknowledged, or read and not committed.
 	Active
+	// TransactionSize counts the records of transactions that were committed.
+	TransactionSize
 	// EventAge is how old a batch's last record was when it was polled, in ns; only of records with a timestamp.
 	EventAge
 	meters
@@ -93,12 +95,15 @@ func (e *Errors) Failure(now time.Time) {
 	e.Last.Store(now.UnixMilli())
 }
 
-type meter struct{ n, sum, max atomic.Int64 }
+// meter has in least 1 more than the minimum; 0 where nothing was measured.
+type meter struct{ n, sum, max, least atomic.Int64 }
 
 func (m *meter) add(v int64) {
 	m.n.Add(1)
 	m.sum.Add(v)
 	for old := m.max.Load(); v > old && !m.max.CompareAndSwap(old, v); old = m.max.Load() {
+	}
+	for old := m.least.Load(); (old == 0 || v < old-1) && !m.least.CompareAndSwap(old, v+1); old = m.least.Load() {
 	}
 }
 
@@ -107,6 +112,8 @@ type Identity struct {
 	Connector string
 	Task      int
 	Sink      bool
+	// Transactional is a task of an exactly-once source.
+	Transactional bool
 }
 
 // Task counts what one run of a task does. Safe for concurrent use; its writers are the task's goroutines.
@@ -245,6 +252,9 @@ func (t *Task) Acknowledged(records, refused, unacked int) {
 	}
 	t.waiting.Store(now)
 }
+
+// TransactionCommitted says how many records a transaction had that was committed, without offsets.
+func (t *Task) TransactionCommitted(records int) { t.meters[TransactionSize].add(int64(records)) }
 
 // Committing says that a write of offsets begins; Committed ends it.
 func (t *Task) Committing() { t.committing.Store(t.now()) }

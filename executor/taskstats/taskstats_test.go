@@ -39,7 +39,7 @@ func TestView_RatesAveragesAndMaximaAreOfTheWindow(t *testing.T) {
 		s.Sample()
 	}
 	v := s.View()
-	if v.Rate(taskstats.Polled) != 0 || v.Max(taskstats.PollTime) != 0 || v.Avg(taskstats.PollTime) != 0 || v.Total(taskstats.Polled) != 1000 {
+	if v.Rate(taskstats.Polled) != 0 || v.Max(taskstats.PollTime) != 0 || v.Min(taskstats.PollTime) != 0 || v.Avg(taskstats.PollTime) != 0 || v.Total(taskstats.Polled) != 1000 {
 		t.Errorf("after an idle window: rate %v, max %v, avg %v, total %d", v.Rate(taskstats.Polled), v.Max(taskstats.PollTime), v.Avg(taskstats.PollTime), v.Total(taskstats.Polled))
 	}
 	poll(100, time.Second)
@@ -53,6 +53,9 @@ func TestView_RatesAveragesAndMaximaAreOfTheWindow(t *testing.T) {
 	}
 	if v.Max(taskstats.PollTime) != int64(3*time.Second) || v.Avg(taskstats.PollTime) != float64(2*time.Second) || v.Avg(taskstats.BatchSize) != 150 {
 		t.Errorf("max %v, avg %v, batch %v", v.Max(taskstats.PollTime), v.Avg(taskstats.PollTime), v.Avg(taskstats.BatchSize))
+	}
+	if v.Max(taskstats.BatchSize) != 200 || v.Min(taskstats.BatchSize) != 100 || v.Min(taskstats.Active) != 0 {
+		t.Errorf("batches of %d to %d, at least %d active", v.Min(taskstats.BatchSize), v.Max(taskstats.BatchSize), v.Min(taskstats.Active))
 	}
 	if v.Total(taskstats.ProducedBytes) != 13000 || v.Total(taskstats.Acked) != 1300 {
 		t.Errorf("%d bytes, %d acknowledged", v.Total(taskstats.ProducedBytes), v.Total(taskstats.Acked))

@@ -8,12 +8,14 @@ const (
 	window = 30 * time.Second
 )
 
-// sample is what a task's numbers were at one time; max are the maxima since the sample before.
+// sample is what a task's numbers were at one time; max are the maxima since the sample before,
+// least the minima and 1, or 0 where nothing was measured since.
 type sample struct {
 	at     time.Time
 	counts [counters]int64
 	n, sum [meters]int64
 	max    [meters]int64
+	least  [meters]int64
 }
 
 func (t *Task) read(now time.Time) sample {
@@ -22,7 +24,8 @@ func (t *Task) read(now time.Time) sample {
 		s.counts[i] = t.counts[i].Load()
 	}
 	for i := range s.n {
-		s.n[i], s.sum[i], s.max[i] = t.meters[i].n.Load(), t.meters[i].sum.Load(), t.meters[i].max.Load()
+		m := &t.meters[i]
+		s.n[i], s.sum[i], s.max[i], s.least[i] = m.n.Load(), m.sum.Load(), m.max.Load(), m.least.Load()
 	}
 	return s
 }
@@ -34,7 +37,7 @@ func (t *Task) Sample() {
 	defer t.mu.Unlock()
 	s := t.read(now)
 	for i := range t.meters {
-		s.max[i] = t.meters[i].max.Swap(0)
+		s.max[i], s.least[i] = t.meters[i].max.Swap(0), t.meters[i].least.Swap(0)
 	}
 	t.ring = append(t.ring, s)
 	for len(t.ring) > 1 && now.Sub(t.ring[0].at) > window {
@@ -72,6 +75,7 @@ type View struct {
 
 	now, old sample
 	max      [meters]int64
+	least    [meters]int64
 }
 
 func at(ns int64) time.Time {
@@ -97,10 +101,13 @@ func (t *Task) View() View {
 
 	t.mu.Lock()
 	v.now, v.old = t.read(now), t.ring[0]
-	v.max = v.now.max
+	v.max, v.least = v.now.max, v.now.least
 	for _, s := range t.ring[1:] {
 		for i := range v.max {
 			v.max[i] = max(v.max[i], s.max[i])
+			if l := s.least[i]; l > 0 && (l < v.least[i] || v.least[i] == 0) {
+				v.least[i] = l
+			}
 		}
 	}
 	paused := t.pausedFor
@@ -163,6 +170,9 @@ func (v *View) Avg(m Meter) float64 {
 	}
 	return float64(v.now.sum[m]-v.old.sum[m]) / float64(n)
 }
+
+// Min is a meter's minimum in the window; 0 where nothing was measured.
+func (v *View) Min(m Meter) int64 { return max(v.least[m]-1, 0) }
 
 // Max is a meter's maximum in the window.
 func (v *View) Max(m Meter) int64 { return v.max[m] }
