@@ -102,7 +102,7 @@ func deliver(ctx context.Context, t *testing.T, kafka string, msgs []kafkaio.Mes
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	if err := kafkaio.Deliver(ctx, producer, msgs); err != nil {
+	if err := producer.Deliver(ctx, msgs); err != nil {
 		t.Fatal(err)
 	}
 }
