@@ -21,7 +21,7 @@ import (
 type RebalanceListener interface {
 	// Assigned comes before the first record. The partitions are not paused, whatever they were in an earlier assignment.
 	Assigned(tps []TopicPartition)
-	// Revoked comes while offsets of the partitions can still be committed.
+	// Revoked comes while offsets of the partitions can still be committed; inside Close they cannot.
 	Revoked(tps []TopicPartition)
 	// Lost comes instead of Revoked where they belong to somebody else already.
 	Lost(tps []TopicPartition)
