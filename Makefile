@@ -31,6 +31,10 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 	$(GO) test -race -timeout 600s ./...
 
 
+.PHONY: asan
+asan: ## The C of executor/kafkaio under the address sanitizer, leaks included. Needs gcc or clang with it.
+	$(GO) test -asan -count=1 -timeout 600s ./executor/kafkaio
+
 .PHONY: integration
 integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
 	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster

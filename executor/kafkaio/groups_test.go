@@ -23,7 +23,40 @@ func admin(t *testing.T, client kafkaio.Client) *kafkaio.Admin {
 	return a
 }
 
+// underASan is set where the address sanitizer looks for leaks.
+var underASan bool
+
+// alters skips a test that would fail for a leak that is not ours.
+func alters(t *testing.T) {
+	if underASan {
+		t.Skip("confluent-kafka-go 2.11's AlterConsumerGroupOffsets never frees its list of partitions")
+	}
+}
+
+func TestGroupOffsets_ThatAMemberCommittedAreForgotten(t *testing.T) {
+	_, client := cluster(t, kfake.SeedTopics(2, "t"))
+	a, ctx := admin(t, client), limited(t)
+	c := consumer(t, kafkaio.ConsumerConfig{Client: client, Group: "g", Topics: []string{"t"}})
+	var b kafkaio.Batch
+	for !c.Joined() && ctx.Err() == nil {
+		if err := c.Poll(ctx, 100*time.Millisecond, &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t0, t1 := kafkaio.TopicPartition{Topic: "t"}, kafkaio.TopicPartition{Topic: "t", Partition: 1}
+	if err := c.Commit(ctx, map[kafkaio.TopicPartition]int64{t0: 1, t1: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.Leave(ctx), a.DeleteGroupOffsets(ctx, "g", []kafkaio.TopicPartition{t1})); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.GroupOffsets(ctx, "g"); err != nil || !cmp.Equal(map[kafkaio.TopicPartition]int64{t0: 1}, got) {
+		t.Errorf("%v %v", got, err)
+	}
+}
+
 func TestGroupOffsets_AreReadAlteredForgottenAndDeleted(t *testing.T) {
+	alters(t)
 	_, client := cluster(t, kfake.SeedTopics(2, "t", "u"))
 	a, ctx := admin(t, client), limited(t)
 	want := func(what string, want map[kafkaio.TopicPartition]int64) {
@@ -63,6 +96,7 @@ func TestGroupOffsets_AreReadAlteredForgottenAndDeleted(t *testing.T) {
 }
 
 func TestGroupOffsets_OfAGroupWithMembersAreLeftAlone(t *testing.T) {
+	alters(t)
 	_, client := cluster(t, kfake.SeedTopics(1, "t"))
 	a, ctx := admin(t, client), limited(t)
 	c, err := kafkaio.NewConsumer(kafkaio.ConsumerConfig{Client: client, Group: "g", Topics: []string{"t"}, Logger: quietLog()})

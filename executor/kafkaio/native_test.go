@@ -15,11 +15,11 @@ import (
 const (
 	clientChanged = `confluent-kafka-go lays out its clients otherwise: %s.
 Look in its kafka/handle.go, producer.go and consumer.go for what it is now, change rkOf, destroyFenced and pollerStop in
-executor/kafkaio/native.go, and then run: go test -race ./executor/... && go test -asan ./executor/kafkaio && make integration`
+executor/kafkaio/native.go, and then run: go test -race ./executor/... && make asan integration`
 	headerChanged = `librdkafka's header and executor/kafkaio/librdkafka.h differ:
 %s
 Correct librdkafka.h to what the header says (and native.go where a call changed its meaning: read librdkafka's CHANGELOG from the
-version before), and then run: go test -race ./executor/... && go test -asan ./executor/kafkaio && make integration`
+version before), and then run: go test -race ./executor/... && make asan integration`
 )
 
 func TestNative_FindsTheHandle(t *testing.T) {

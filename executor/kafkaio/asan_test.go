@@ -1,0 +1,5 @@
+//go:build asan
+
+package kafkaio_test
+
+func init() { underASan = true }
