@@ -4,6 +4,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,18 +35,22 @@ func TestBench(t *testing.T) {
 	if len(jobs) == 0 {
 		t.Fatalf("JOBS=%s matches none; there are: %s", match, strings.Join(names(Jobs(regexp.MustCompile(""))), " "))
 	}
+	of := commit() // before the first job changes the page
 	kafka, bin := harness.StartKafka(t, root), harness.Release(t, root)
-	b, err := dial(kafka.Addr)
+	broker, err := dial(kafka.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.close()
+	defer broker.close()
+	var starts atomic.Int64
 	for i, j := range jobs {
 		if n := number64(t, "BENCH_RECORDS", 0); n > 0 {
 			j.Records = n
 		}
 		t.Run(j.Name(), func(t *testing.T) {
-			r := (&bench{t: t, broker: b, kafka: kafka, bin: bin, job: &j, id: i, dir: t.TempDir()}).run(number64(t, "BENCH_ROUNDS", 5))
+			b := &bench{t: t, broker: broker, kafka: kafka, bin: bin, job: &j, id: i, dir: t.TempDir(), starts: &starts}
+			r := Result{Job: jobs[i].Name(), Records: j.Records, Date: time.Now().UTC().Format(time.DateOnly), Commit: of, Machine: machine(), Load: load(t)}
+			b.run(&r, number64(t, "BENCH_ROUNDS", 5))
 			all, err := Load(filepath.Join(results, "results.json"))
 			if err == nil {
 				err = Save(results, Merge(all, r))
@@ -52,8 +58,6 @@ func TestBench(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("ratios: records/s %.2f, CPU %.2f (executor alone %.2f; the first warm-up %.2f), peak memory %.2f",
-				r.ratio(rate), r.ratio(microsAll), r.ratio(micros), r.cold(), r.ratio(peak))
 		})
 	}
 }
@@ -87,54 +91,11 @@ type bench struct {
 	job    *Job
 	id     int
 	dir    string
+	raw    string // the program
 	topic  string // of a sink
-	file   string // of a source
 	want   string // the hash of what arrives
-}
-
-// side is one of the two, running.
-type side struct {
-	name, base string
-	// procs are its processes; the first runs the tasks.
-	procs []*harness.Process
-}
-
-func (b *bench) run(rounds int) Result {
-	b.prepare()
-	sides := []*side{b.connect(), b.sluice()}
-	out := Result{Job: b.job.Name(), Records: b.job.Records, Date: time.Now().UTC().Format(time.DateOnly), Commit: commit(), Machine: machine()}
-	for i := 0; i < maxWarm && !warm(out.Warm); i++ {
-		out.Warm = append(out.Warm, b.both(sides, i, "warm-up")...)
-	}
-	for i := range rounds {
-		out.Runs = append(out.Runs, b.both(sides, i, "round")...)
-	}
-	return out
-}
-
-// both has each side do the job once, the one that was last first.
-func (b *bench) both(sides []*side, i int, what string) (out []Run) {
-	b.t.Helper()
-	for k := range sides {
-		r := b.round(sides[(i+k)%2], what, i+1)
-		b.t.Logf("%-8s %s %d: %9.0f records/s %6.2f us CPU (all: %.2f) %5.0f MiB (all: %.0f) %6.2f s", r.Side, what, r.Round, r.Rate, r.CPU, r.CPUAll, r.Peak, r.PeakAll, r.Seconds)
-		out = append(out, r)
-	}
-	return out
-}
-
-// prepare makes the input: a file, or a topic.
-func (b *bench) prepare() {
-	b.t.Helper()
-	if b.job.Direction == Source {
-		b.file = filepath.Join(b.dir, "input")
-		b.must(writeLines(b.file, b.job.Records, func(i int) string { return Line(i, b.job.Size) }))
-		return
-	}
-	b.topic = fmt.Sprintf("input-%d", b.id)
-	b.must(b.broker.create(b.t.Context(), b.topic, 1))
-	b.t.Cleanup(func() { _ = b.broker.remove(b.t.Context(), b.topic) }) // the broker ends with the bench
-	b.must(b.broker.fill(b.t.Context(), b.topic, b.job.Records, b.job.Value))
+	// starts counts what was started by all jobs: each has its own group and topics.
+	starts *atomic.Int64
 }
 
 func (b *bench) must(err error) {
@@ -144,90 +105,66 @@ func (b *bench) must(err error) {
 	}
 }
 
-// round has one side do the job once.
-func (b *bench) round(s *side, what string, round int) Run {
+// run fills a result.
+func (b *bench) run(out *Result, rounds int) {
 	b.t.Helper()
-	name := fmt.Sprintf("%s-%d-%s-%d", s.name, b.id, what, round)
-	topic, file := name, filepath.Join(b.dir, name)
-	counter := &lineCounter{path: file}
-	arrived := counter.count
-	if b.job.Direction == Source {
-		file = b.file
-		b.must(b.broker.create(b.t.Context(), topic, 1))
-		arrived = func() (int64, error) { return b.broker.end(b.t.Context(), topic) }
-	} else {
-		topic = b.topic
+	switch b.job.Kind {
+	case Idle:
+		b.idle(out, rounds)
+		return
+	case Start:
+		b.start(out, rounds)
+		return
+	case Running:
+		b.alternate(out, append(b.sides(), b.dev()), rounds, 1, b.running)
+		return
+	case Latency:
+		b.alternate(out, b.sides(), rounds, 1, b.latency)
+		return
+	case StallSink, StallBroker:
+		b.prepare()
+		b.alternate(out, b.sides(), rounds, 0, b.stall)
+		return
+	default:
+		b.prepare()
+		b.alternate(out, b.sides(), rounds, maxWarm, b.round)
 	}
-	before := b.measure(s, true)
-	began := time.Now()
-	code, text, err := harness.Call("POST", s.base+"/connectors", map[string]any{"name": name, "config": b.job.Config(topic, file)})
-	if err != nil || code != 201 {
-		b.t.Fatalf("%s: POST: %d %s %v", s.name, code, text, err)
-	}
-	first, firstAt := int64(0), began
-	for n, tick := int64(0), time.NewTicker(10*time.Millisecond); n < int64(b.job.Records); <-tick.C {
-		if n, err = arrived(); err != nil {
-			b.t.Fatal(err)
-		}
-		if first == 0 && n > 0 {
-			first, firstAt = n, time.Now()
-		}
-		if time.Since(began) > 5*time.Minute {
-			_, text, _ = harness.Call("GET", s.base+"/connectors/"+name+"/status", nil)
-			b.t.Fatalf("%s: %d of %d records after %s; the status is %s", s.name, n, b.job.Records, time.Since(began), text)
-		}
-	}
-	ended, after := time.Now(), b.measure(s, false)
-	per := func(a, z time.Duration) float64 { return float64((z - a).Microseconds()) / float64(b.job.Records) }
-	r := Run{Side: s.name, Round: round, Seconds: ended.Sub(began).Seconds(), Rate: float64(int64(b.job.Records)-first) / ended.Sub(firstAt).Seconds(),
-		CPU: per(before.cpu, after.cpu), CPUAll: per(before.cpuAll, after.cpuAll), Peak: after.peak, PeakAll: after.peakAll}
-	if code, text, err = harness.Call("DELETE", s.base+"/connectors/"+name, nil); err != nil || code != 204 {
-		b.t.Fatalf("%s: DELETE: %d %s %v", s.name, code, text, err)
-	}
-	b.check(s, topic, file, arrived)
-	return r
 }
 
-// check wants exactly the records, on both sides the same, and removes the output.
-func (b *bench) check(s *side, topic, file string, arrived func() (int64, error)) {
+// alternate has the sides take turns, the one that was last first: until the JVM is warm, or as many rounds as are given
+// for that, which do not count; then the rounds.
+func (b *bench) alternate(out *Result, sides []*side, rounds, warming int, one func(s *side, name string) map[metric]float64) {
 	b.t.Helper()
-	n, err := arrived()
-	b.must(err)
-	if n != int64(b.job.Records) {
-		b.t.Fatalf("%s: %d records arrived: %d were right", s.name, n, b.job.Records)
+	both := func(what string, i int) (runs []Run) {
+		for k := range sides {
+			s := sides[(i+k)%len(sides)]
+			values := one(s, fmt.Sprintf("%s-%d-%s-%d", s.name, b.id, what, i+1))
+			b.say(s.name, what, i+1, values)
+			runs = append(runs, Run{s.name, i + 1, values})
+		}
+		return runs
 	}
-	var hash string
-	if b.job.Direction == Source {
-		hash, err = b.broker.hash(b.t.Context(), topic, n)
-		b.must(err)
-		b.must(b.broker.remove(b.t.Context(), topic))
-	} else {
-		hash, err = hashFile(file, b.job.Format == JSON)
-		b.must(err)
-		b.must(os.Remove(file))
+	for i := 0; i < warming && !warm(out.Warm); i++ {
+		out.Warm = append(out.Warm, both("warm-up", i)...)
 	}
-	if b.want == "" {
-		b.want = hash
-		if b.job.Format == String {
-			b.want = b.expected()
+	for i := range rounds {
+		out.Runs = append(out.Runs, both("round", i)...)
+	}
+}
+
+// say logs a round's figures.
+func (b *bench) say(side, what string, round int, values map[metric]float64) {
+	b.t.Helper()
+	var text []string
+	for _, m := range []metric{rate, micros, microsAll, peak, peakAll, seconds, create, memory, memoryAll, threads, threadsAll, busy, busyAll, list, p50, p99, start, running, before, stalled, growth} {
+		if v, ok := values[m]; ok {
+			text = append(text, fmt.Sprintf("%s %s", m, number(v)))
 		}
 	}
-	if hash != b.want {
-		b.t.Fatalf("%s: what arrived hashes to %s, which is not %s as before", s.name, hash, b.want)
-	}
+	b.t.Logf("%-10s %s %d: %s", side, what, round, strings.Join(text, "  "))
 }
 
-// expected is the hash of the lines, which a job of strings leaves as they are.
-func (b *bench) expected() string {
-	path := filepath.Join(b.dir, "expected")
-	b.must(writeLines(path, b.job.Records, func(i int) string { return Line(i, b.job.Size) }))
-	hash, err := hashFile(path, false)
-	b.must(err)
-	b.must(os.Remove(path))
-	return hash
-}
-
-// used is what a side's processes have used.
+// used is what a side's processes have used: CPU time, and peaks in MiB.
 type used struct {
 	cpu, cpuAll   time.Duration
 	peak, peakAll float64
@@ -254,79 +191,46 @@ func (b *bench) measure(s *side, anew bool) (u used) {
 	return u
 }
 
-// asPublished is what connect-distributed.sh and kafka-run-class.sh of Kafka 4.3.1 give the JVM.
-var asPublished = []string{"-Xms256M", "-Xmx2G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
-	"-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true", "-Dcom.sun.management.jmxremote=true",
-	"-Dcom.sun.management.jmxremote.authenticate=false", "-Dcom.sun.management.jmxremote.ssl=false"}
+// busyOf is how much of a core was used between two measurements, in per cent.
+func busyOf(a, z time.Duration, window time.Duration) float64 {
+	return 100 * float64(z-a) / float64(window)
+}
 
-// connect starts a worker as it is published: the connectors on plugin.path, all else on the class path.
-func (b *bench) connect() *side {
-	b.t.Helper()
-	jars := harness.Fetch(b.t, filepath.Join(root, "integration/harness/connect/pom.xml"), "connect-"+harness.KafkaVersion)
-	all, err := filepath.Glob(filepath.Join(jars, "*.jar"))
-	b.must(err)
-	plugins := filepath.Join(b.dir, "plugins")
-	b.must(os.MkdirAll(filepath.Join(plugins, "file"), 0o750))
-	var path []string
-	for _, jar := range all {
-		switch name := filepath.Base(jar); {
-		case strings.HasPrefix(name, "connect-file-"):
-			b.must(os.Symlink(jar, filepath.Join(plugins, "file", name)))
-		case !strings.HasPrefix(name, "connect-test-plugins-"):
-			path = append(path, jar)
+// finite leaves out what was not measured: JSON has no NaN.
+func finite(values map[metric]float64) map[metric]float64 {
+	for m, v := range values {
+		if math.IsNaN(v) {
+			delete(values, m)
 		}
 	}
-	listen := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(b.t))
-	file := filepath.Join(b.dir, "worker.properties")
-	b.must(os.WriteFile(file, []byte(fmt.Sprintf(`bootstrap.servers=%s
-group.id=bench-connect-%[2]d
-config.storage.topic=bench-configs-%[2]d
-offset.storage.topic=bench-offsets-%[2]d
-status.storage.topic=bench-status-%[2]d
-config.storage.replication.factor=1
-offset.storage.replication.factor=1
-status.storage.replication.factor=1
-key.converter=org.apache.kafka.connect.json.JsonConverter
-value.converter=org.apache.kafka.connect.json.JsonConverter
-key.converter.schemas.enable=true
-value.converter.schemas.enable=true
-offset.flush.interval.ms=10000
-listeners=http://%[3]s
-plugin.path=%[4]s
-`, b.kafka.Addr, b.id, listen, plugins)), 0o600))
-	logs := filepath.Join(b.dir, "log4j2.properties")
-	b.must(os.WriteFile(logs, []byte(`appender.out.type=Console
-appender.out.name=out
-appender.out.layout.type=PatternLayout
-appender.out.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level=info
-rootLogger.appenderRef.out.ref=out
-`), 0o600))
-	args := append(asPublished[:len(asPublished):len(asPublished)], "-Dlog4j2.configurationFile="+logs, "-cp", strings.Join(path, ":"), "org.apache.kafka.connect.cli.ConnectDistributed", file)
-	w := &harness.ConnectWorker{Base: "http://" + listen, Properties: file, Process: harness.Run(b.t, "connect", "java", args...)}
-	w.AwaitServing()
-	return &side{Connect, w.Base, []*harness.Process{w.Process}}
+	return values
 }
 
-// sluice starts one process of each kind, with the same times as the worker's file.
-func (b *bench) sluice() *side {
-	b.t.Helper()
-	c := harness.Start(b.t, harness.Options{Executors: []string{"default"}, Kafka: b.kafka, Root: root, ExecutorFlags: []string{
-		"--offset.flush.interval.ms", "10000", "--group.id", fmt.Sprintf("bench-sluice-%d", b.id),
-		"--config.storage.topic", fmt.Sprintf("sluice-configs-%d", b.id), "--offset.storage.topic", fmt.Sprintf("sluice-offsets-%d", b.id), "--status.storage.topic", fmt.Sprintf("sluice-status-%d", b.id)}}, b.bin)
-	s := &side{name: Sluice, base: c.REST(0)}
-	for _, all := range [][]*harness.Process{c.Executors, c.Replicas, c.Gateways, c.Etcd} {
-		s.procs = append(s.procs, all...)
-	}
-	return s
-}
-
+// commit is what is built, and dirty where anything but the page differs from it.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude", "*").Output()
+	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return strings.TrimSpace(string(out))
+	at := strings.TrimSpace(string(out))
+	if out, err = exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", root, ":!"+results).Output(); err != nil || len(out) > 0 {
+		at += "-dirty"
+	}
+	return at
+}
+
+// load is the load average of the last minute.
+func load(t *testing.T) float64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := strconv.ParseFloat(strings.Fields(string(b))[0], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 // machine is what the bench ran on, as far as it matters.

@@ -14,60 +14,128 @@ import (
 //go:embed intro.md
 var text string
 
-// target is a line of the table of ratios.
-type target struct {
-	what, job string
-	of        metric
-	// bound is of Sluice's figure over Kafka Connect's; at least where atLeast, else at most.
-	bound   float64
-	atLeast bool
-	said    string
-}
-
-var targets = []target{
-	{"CPU per record, file to Kafka, String 100 B", "file-kafka/string/100", microsAll, 0.25, false, "at most a quarter"},
-	{"the same, Json without schemas", "file-kafka/json/100", microsAll, 0.25, false, "a quarter"},
-	{"the same, Json with schemas", "file-kafka/json-schemas/100", microsAll, 0.25, false, "a quarter"},
-	{"CPU per record, Kafka to file, String 100 B", "kafka-file/string/100", microsAll, 1.0 / 3, false, "at most a third"},
-	{"the same, Json without schemas", "kafka-file/json/100", microsAll, 1.0 / 3, false, "a third"},
-	{"records/s of one task, file to Kafka, String 100 B", "file-kafka/string/100", rate, 4, true, "four times"},
-	{"the same, Json without schemas", "file-kafka/json/100", rate, 4, true, "four times"},
-	{"the same, Json with schemas", "file-kafka/json-schemas/100", rate, 4, true, "four times"},
-	{"records/s of one task, Kafka to file, String 100 B", "kafka-file/string/100", rate, 3, true, "three times"},
-	{"the same, Json without schemas", "kafka-file/json/100", rate, 3, true, "three times"},
-	{"peak memory, file to Kafka, String 100 B", "file-kafka/string/100", peak, 0.1, false, "a tenth"},
-	{"peak memory, Kafka to file, String 100 B", "kafka-file/string/100", peak, 0.1, false, "a tenth"},
-}
-
-// Markdown is the page: the targets, and the whole table.
-func Markdown(all []Result) string {
+// Page is README.md and its plots, by the names of files.
+func Page(all []Result) map[string]string {
+	out := map[string]string{}
 	var w strings.Builder
 	w.WriteString(text)
-	w.WriteString("\n## Targets\n\n| what | target | Kafka Connect | Sluice | Sluice / Kafka Connect | noise | met |\n| --- | --- | --- | --- | --- | --- | --- |\n")
-	for _, t := range targets {
-		i := slices.IndexFunc(all, func(r Result) bool { return r.Job == t.job })
-		if i < 0 {
-			fmt.Fprintf(&w, "| %s | %s | | | | | not measured |\n", t.what, t.said)
-			continue
+	w.WriteString(targetTable(all))
+	for _, p := range plots {
+		if svg := p.svg(all); svg != "" {
+			out[p.file] = svg
+			fmt.Fprintf(&w, "\n![%s](%s)\n", p.title, p.file)
 		}
-		r := &all[i]
-		met := "no"
-		if q := r.ratio(t.of); t.atLeast && q >= t.bound || !t.atLeast && q <= t.bound {
-			met = "yes"
-		}
-		fmt.Fprintf(&w, "| %s | %s | %s | %s | %.2f | %s | %s |\n", t.what, t.said, number(r.median(Connect, t.of)), number(r.median(Sluice, t.of)), r.ratio(t.of), percent(r.noise(t.of)), met)
 	}
-	w.WriteString("\n## Throughput, CPU and memory\n\n" +
-		"| job | rounds | records/s: Kafka Connect | Sluice | ratio | CPU us/record: Kafka Connect | Sluice (all processes) | ratio | noise | ratio, cold | peak MiB: Kafka Connect | Sluice (all processes) | ratio | commit |\n" +
-		"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, t := range tables {
+		w.WriteString(t.markdown(all))
+	}
+	out["README.md"] = w.String()
+	return out
+}
+
+// table is of the jobs whose names begin with one of some words: a line for each figure that one has.
+type table struct {
+	title, note string
+	prefixes    []string
+	figures     []figure
+}
+
+// figure is a metric of both sides, and their ratio.
+type figure struct {
+	title string
+	of    metric
+	// all is the sum over Sluice's processes, in parentheses; empty for none. byAll: the ratio is of it.
+	all   metric
+	byAll bool
+	// beside is a third side, in a column of its own.
+	beside string
+}
+
+var throughput = []string{Source + "/", Sink + "/"}
+
+var tables = []table{
+	{"CPU per record", "", throughput, []figure{{title: "us/record", of: micros, all: microsAll, byAll: true, beside: Raw}}},
+	{"Records per second", "", throughput, []figure{{title: "records/s", of: rate, beside: Raw}}},
+	{"Peak memory", "", throughput, []figure{{title: "MiB", of: peak, all: peakAll}}},
+	{"Idle", "Connectors of one task that have nothing to do: sources of an empty file, sinks of an empty topic. They are created one after another " +
+		"(*ms each*: from the first POST until all are RUNNING), are left alone for 20 s, and then nothing is asked for a minute.", []string{string(Idle) + "/"}, []figure{
+		{title: "created one after another, ms each", of: create}, {title: "MiB resident", of: memory, all: memoryAll}, {title: "threads", of: threads, all: threadsAll},
+		{title: "CPU, % of a core", of: busy, all: busyAll, byAll: true}, {title: "all listed with `expand=status`, ms", of: list},
+	}},
+	{"Latency at 1,000 records/s", "From the writing of a line (or record) by the bench to its arrival where the bench reads it (it looks every millisecond): all as published, nothing tuned. " +
+		"Kafka Connect's file source looks for new lines once a second, which is most of its latency; *kafka-file* is without it.", []string{string(Latency) + "/"}, []figure{
+		{title: "p50, ms", of: p50}, {title: "p99, ms", of: p99}, {title: "CPU, % of a core", of: busy, all: busyAll, byAll: true},
+	}},
+	{"Start and control", "*control/start*: Sluice's is of all its processes at once, etcd included, until the executor is ready and `GET /connectors` answers; `sluice dev`'s with its own broker; Kafka Connect's until " +
+		"`GET /connectors` answers. *control/running*: the status is asked for every 2 ms; the median of a round's connectors.", []string{"control/"}, []figure{
+		{title: "start, ms", of: start, beside: Dev}, {title: "POST to RUNNING, ms", of: running, beside: Dev},
+	}},
+	{"Stalls", "Under load the reader of the sink's file (a named pipe), or the broker (SIGSTOP), stands still for a minute; then everything goes on and arrives.", []string{"stall/"}, []figure{
+		{title: "peak MiB before", of: before}, {title: "peak MiB in the stall", of: stalled}, {title: "the one over the other", of: growth},
+	}},
+}
+
+func (t *table) markdown(all []Result) string {
+	var lines strings.Builder
+	third := ""
 	for i := range all {
 		r := &all[i]
-		fmt.Fprintf(&w, "| %s | %d | %s | %s | %.2f | %s | %s (%s) | %.2f | %s | %s | %s | %s (%s) | %.2f | %s |\n", r.Job, len(r.of(Sluice, rate)),
-			number(r.median(Connect, rate)), number(r.median(Sluice, rate)), r.ratio(rate),
-			number(r.median(Connect, micros)), number(r.median(Sluice, micros)), number(r.median(Sluice, microsAll)), r.ratio(microsAll), percent(r.noise(microsAll)), number(r.cold()),
-			number(r.median(Connect, peak)), number(r.median(Sluice, peak)), number(r.median(Sluice, peakAll)), r.ratio(peak), r.Commit)
+		if !slices.ContainsFunc(t.prefixes, func(p string) bool { return strings.HasPrefix(r.Job, p) }) {
+			continue
+		}
+		for _, f := range t.figures {
+			if f.beside != "" {
+				third = f.beside
+			}
+			if !math.IsNaN(r.median(Sluice, f.of)) {
+				lines.WriteString(f.line(r))
+			}
+		}
 	}
-	return w.String()
+	if lines.Len() == 0 {
+		return ""
+	}
+	var w strings.Builder
+	fmt.Fprintf(&w, "\n## %s\n\n", t.title)
+	if t.note != "" {
+		fmt.Fprintf(&w, "%s\n\n", t.note)
+	}
+	if third = besides[third]; third != "" {
+		third = " " + third + " |"
+	}
+	fmt.Fprintf(&w, "| job | what | Kafka Connect | Sluice |%s ratio | cold | noise | rounds | records | date, commit, load |\n", third)
+	fmt.Fprintf(&w, "| --- | --- | --- | --- |%s --- | --- | --- | --- | --- | --- |\n", strings.Repeat(" --- |", min(1, len(third))))
+	return w.String() + lines.String()
+}
+
+// besides are the third sides as columns are headed.
+var besides = map[string]string{Raw: "librdkafka alone", Dev: "`sluice dev`"}
+
+// line is a figure of one job.
+func (f *figure) line(r *Result) string {
+	own, by := number(r.median(Sluice, f.of)), f.of
+	if v := r.median(Sluice, f.all); f.all != "" && !math.IsNaN(v) {
+		own += " (" + number(v) + ")"
+	}
+	if f.byAll {
+		by = f.all
+	}
+	beside := ""
+	if f.beside != "" {
+		beside = " " + number(r.median(f.beside, f.of)) + " |"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s |%s %s | %s | %s | %d | %s | %s, %s, %s |\n", r.Job, f.title, number(r.median(Connect, f.of)), own, beside,
+		number(r.ratio(by)), number(r.cold().ratio(by)), percent(r.noise(by)), rounds(r), number(float64(r.Records)), r.Date, r.Commit, number(r.Load))
+}
+
+// rounds is how many of Sluice's count.
+func rounds(r *Result) (n int) {
+	for _, run := range r.Runs {
+		if run.Side == Sluice {
+			n++
+		}
+	}
+	return n
 }
 
 func number(v float64) string {
@@ -80,8 +148,10 @@ func number(v float64) string {
 			digits = digits[:i] + "," + digits[i:]
 		}
 		return digits
-	case v >= 100:
+	case v >= 100, v == math.Trunc(v):
 		return fmt.Sprintf("%.0f", v)
+	case v > 0 && v < 0.1:
+		return fmt.Sprintf("%.3f", v)
 	default:
 		return fmt.Sprintf("%.2f", v)
 	}
