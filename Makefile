@@ -61,8 +61,8 @@ verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-val
 	  $(GO) test -tags verify -count=1 -timeout 600s ./deploy/verify
 
 .PHONY: bench
-bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n. Needs a JDK and Maven.
-	BENCH_JOBS='$(or $(value JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
+bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n, CONNECTORS=n (of idle jobs). Needs a JDK and Maven.
+	BENCH_JOBS='$(or $(value JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) BENCH_CONNECTORS=$(CONNECTORS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
 
 .PHONY: microbench
 microbench: ## Benchmarks of the hot path: nanoseconds and allocations per record.

@@ -44,8 +44,12 @@ func TestBench(t *testing.T) {
 	defer broker.close()
 	var starts atomic.Int64
 	for i, j := range jobs {
-		if n := number64(t, "BENCH_RECORDS", 0); n > 0 {
-			j.Records = n
+		switch j.Kind {
+		case Start, Running:
+		case Idle:
+			j.Records = number64(t, "BENCH_CONNECTORS", j.Records)
+		default:
+			j.Records = number64(t, "BENCH_RECORDS", j.Records)
 		}
 		t.Run(j.Name(), func(t *testing.T) {
 			b := &bench{t: t, broker: broker, kafka: kafka, bin: bin, job: &j, id: i, dir: t.TempDir(), starts: &starts}
