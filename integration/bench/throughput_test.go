@@ -61,8 +61,8 @@ func (b *bench) work(name string) *work {
 	dir := filepath.Join(b.dir, inputs)
 	if b.job.Tasks > 1 {
 		link := filepath.Join(b.dir, name)
-		w.begin = func() error { return os.Symlink(dir, link) }
-		dir = link
+		files := dir
+		w.begin, dir = func() error { return os.Symlink(files, link) }, link
 	}
 	for i := range b.job.Tasks {
 		topic := fmt.Sprintf("%s-%d", name, i)
