@@ -89,9 +89,10 @@ rootLogger.appenderRef.out.ref=out
 `), 0o600))
 	args := append(asPublished[:len(asPublished):len(asPublished)], "-Dlog4j2.configurationFile="+logs, "-cp", strings.Join(path, ":"), "org.apache.kafka.connect.cli.ConnectDistributed", file)
 	began := time.Now()
-	w := &harness.ConnectWorker{Base: "http://" + listen, Properties: file, Process: harness.Run(b.t, "connect", "java", args...)}
-	w.AwaitServing()
-	return &side{name: Connect, base: w.Base, procs: []*harness.Process{w.Process}, took: time.Since(began)}
+	s := &side{name: Connect, base: "http://" + listen, procs: []*harness.Process{harness.Run(b.t, "connect", "java", args...)}}
+	b.answers(s)
+	s.took = time.Since(began)
+	return s
 }
 
 // sluice starts one process of each kind, with the same times as the worker's file.
@@ -126,7 +127,7 @@ func (b *bench) dev() *side {
 // answers waits until a side's REST API answers.
 func (b *bench) answers(s *side) {
 	b.t.Helper()
-	harness.Await(b.t, s.name+" answers", time.Minute, func() bool {
+	harness.Await(b.t, s.name+" answers", 10*time.Minute, func() bool {
 		code, _, err := harness.Call("GET", s.base+"/connectors", nil)
 		return err == nil && code == 200
 	})
