@@ -5,6 +5,7 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -45,16 +46,15 @@ func (b *bench) running(s *side, name string) map[metric]float64 {
 		b.post(s, name, b.job.Config(Source, name, file))
 		tick := time.NewTicker(2 * time.Millisecond)
 		for {
-			code, text, err := harness.Call("GET", s.base+"/connectors/"+name+"/status", nil)
-			b.must(err)
+			code, text := b.call("GET", s.base+"/connectors/"+name+"/status", nil)
 			var is harness.Status
-			if code == 200 {
-				b.must(json.Unmarshal([]byte(text), &is))
+			if code == http.StatusOK {
+				b.must(json.Unmarshal(text, &is))
 			}
 			if len(is.Tasks) == 1 && is.Tasks[0].State == "RUNNING" {
 				break
 			}
-			if time.Since(began) > time.Minute {
+			if time.Since(began) > 10*time.Minute {
 				b.t.Fatalf("%s: %s does not run: %d %s", s.name, name, code, text)
 			}
 			<-tick.C

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/sluice-project/sluice/integration/harness"
 )
 
 // inputs is where prepare puts a source's files, one a task.
@@ -99,8 +97,8 @@ func (b *bench) round(s *side, name string) map[metric]float64 {
 		if first == 0 && n > 0 {
 			first, firstAt = n, time.Now()
 		}
-		if time.Since(began) > 10*time.Minute {
-			_, text, _ := harness.Call("GET", s.base+"/connectors/"+w.names[0]+"/status", nil)
+		if time.Since(began) > 20*time.Minute {
+			_, text := b.call("GET", s.base+"/connectors/"+w.names[0]+"/status", nil)
 			b.t.Fatalf("%s: %d of %d records after %s; the status is %s", s.name, n, b.job.Records, time.Since(began), text)
 		}
 	}
