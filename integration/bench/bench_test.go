@@ -51,7 +51,7 @@ func TestBench(t *testing.T) {
 		default:
 			j.Records = number64(t, "BENCH_RECORDS", j.Records)
 		}
-		t.Run(j.Name(), func(t *testing.T) {
+		t.Run(jobs[i].Name(), func(t *testing.T) {
 			b := &bench{t: t, broker: broker, kafka: kafka, bin: bin, job: &j, id: i, dir: t.TempDir(), starts: &starts}
 			r := Result{Job: jobs[i].Name(), Records: j.Records, Date: time.Now().UTC().Format(time.DateOnly), Commit: of, Machine: machine(), Load: load(t)}
 			b.run(&r, number64(t, "BENCH_ROUNDS", 5))
