@@ -4,7 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -198,16 +197,6 @@ func (b *bench) measure(s *side, anew bool) (u used) {
 // busyOf is how much of a core was used between two measurements, in per cent.
 func busyOf(a, z time.Duration, window time.Duration) float64 {
 	return 100 * float64(z-a) / float64(window)
-}
-
-// finite leaves out what was not measured: JSON has no NaN.
-func finite(values map[metric]float64) map[metric]float64 {
-	for m, v := range values {
-		if math.IsNaN(v) {
-			delete(values, m)
-		}
-	}
-	return values
 }
 
 // commit is what is built, and dirty where anything but the page differs from it.
