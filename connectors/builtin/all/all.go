@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/builtin/filestream"
 	"github.com/sluice-project/sluice/connectors/builtin/mirror"
 	"github.com/sluice-project/sluice/connectors/builtin/null"
+	"github.com/sluice-project/sluice/connectors/builtin/s3"
 	"github.com/sluice-project/sluice/connectors/builtin/verifiable"
 )
 
@@ -19,5 +20,6 @@ func Plugins() []connectors.Plugin {
 		verifiable.Plugins(),
 		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
 		mirror.Plugins(),
+		s3.Plugins(),
 	)
 }

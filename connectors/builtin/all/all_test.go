@@ -12,7 +12,7 @@ func TestPlugins_HaveNamesOfTheirOwn(t *testing.T) {
 			seen[name] = p.Class
 		}
 	}
-	for _, name := range []string{"FileStreamSource", "FileStreamSink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink"} {
+	for _, name := range []string{"FileStreamSource", "FileStreamSink", "S3Sink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink"} {
 		if _, ok := seen[name]; !ok {
 			t.Errorf("nothing is called %s", name)
 		}

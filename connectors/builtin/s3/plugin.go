@@ -1,0 +1,55 @@
+package s3
+
+import (
+	"context"
+
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
+	"github.com/sluice-project/sluice/connectors/configdef"
+	"github.com/sluice-project/sluice/internal/clock"
+	"github.com/sluice-project/sluice/internal/version"
+)
+
+// Plugins are the S3 sink with the keys of Confluent's.
+func Plugins() []connectors.Plugin { return []connectors.Plugin{confluent(clock.Real())} }
+
+func confluent(clk clock.Clock) connectors.Plugin {
+	return connectors.Plugin{
+		Class:   "io.confluent.connect.s3.S3SinkConnector",
+		Aliases: []string{"S3SinkConnector", "S3Sink"},
+		Version: version.Version,
+		Type:    connectors.Sink,
+		Config:  sinkDef,
+		NewSink: func() connectors.SinkConnector {
+			return &connector{Connector: base.Connector{Def: sinkDef}, clk: clk, parse: parse, check: check}
+		},
+	}
+}
+
+type connector struct {
+	base.Connector
+	clk   clock.Clock
+	parse func(config map[string]string) (*settings, error)
+	check func(v configdef.Values, fail func(key, message string))
+}
+
+// Check implements connectors.Checker.
+func (c *connector) Check(config map[string]string, fail func(key, message string)) {
+	v, _ := c.Def().Parse(config) // what is wrong with one key was said
+	c.check(v, fail)
+}
+
+// Start implements connectors.SinkConnector.
+func (c *connector) Start(ctx context.Context, cc connectors.ConnectorContext, config map[string]string) error {
+	if _, err := c.parse(config); err != nil {
+		return connectors.Classify(connectors.ConfigError, err)
+	}
+	return c.Connector.Start(ctx, cc, config)
+}
+
+// AlterOffsets implements connectors.SinkOffsetsAlterer: the connector keeps no offsets elsewhere.
+func (c *connector) AlterOffsets(context.Context, map[string]string, map[connectors.TopicPartition]*int64) (bool, error) {
+	return true, nil
+}
+
+func (c *connector) NewTask() connectors.SinkTask { return &task{clk: c.clk, parse: c.parse} }
