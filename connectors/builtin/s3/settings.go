@@ -167,6 +167,10 @@ func formatOf(v configdef.Values, config map[string]string) (format.Format, erro
 			separator = lineSeparator
 		}
 		return whole(format.Bytes(v.String(bytesExtensionKey), separator)), nil
+	case avroFormat:
+		return format.Avro(v.String(avroCodecKey), v.Bool(metaDataKey)), nil
+	case parquetFormat:
+		return format.Parquet(v.String(parquetCodecKey)), nil
 	}
-	return nil, fmt.Errorf("s3: %s=%s is not there yet", formatClassKey, v.String(formatClassKey))
+	return nil, fmt.Errorf("s3: %s=%s is no format (bug)", formatClassKey, v.String(formatClassKey))
 }
