@@ -145,7 +145,7 @@ func connectorKeys(d *configdef.Def) {
 		Doc: "How pages of Parquet files are compressed."})
 	key(configdef.Key{Name: metaDataKey, Type: configdef.Boolean, Default: text("true"),
 		Doc: "Whether Avro schemas carry names, versions, parameters and docs of Connect's schemas, as connect.* properties."})
-	key(configdef.Key{Name: nullsKey, Type: configdef.String, Default: text("fail"), Validator: lower("ignore", "fail"),
+	key(configdef.Key{Name: nullsKey, Type: configdef.String, Default: text("fail"), Validator: nulls(),
 		Doc: "What becomes of records without a value (tombstones): ignore leaves them out, fail fails the task."})
 	key(configdef.Key{Name: reportNullsKey, Type: configdef.Boolean, Default: text("true"),
 		Doc: "With behavior.on.null.values=ignore, records without a value go to the dead letter queue, where there is one."})
@@ -262,6 +262,17 @@ func oneOf(what string, classes ...string) configdef.Validator {
 			return nil
 		}
 		return configdef.Invalid(name, *value, "this "+what+" is not supported. There are: "+strings.Join(classes, ", "))
+	})
+}
+
+// nulls takes what may become of records without a value.
+func nulls() configdef.Validator {
+	known := lower("ignore", "fail")
+	return configdef.Func(known.String(), func(name string, value *string) error {
+		if value != nil && strings.EqualFold(*value, "write") {
+			return configdef.Invalid(name, *value, "not supported: only values are written, and these have none. Set ignore or fail")
+		}
+		return known.Check(name, value)
 	})
 }
 

@@ -10,8 +10,23 @@ import (
 	"github.com/sluice-project/sluice/internal/version"
 )
 
-// Plugins are the S3 sink with the keys of Confluent's.
-func Plugins() []connectors.Plugin { return []connectors.Plugin{confluent(clock.Real())} }
+// Plugins are the S3 sink with the keys of Confluent's, and with those of Aiven's.
+func Plugins() []connectors.Plugin {
+	return []connectors.Plugin{confluent(clock.Real()), aiven(clock.Real())}
+}
+
+func aiven(clk clock.Clock) connectors.Plugin {
+	return connectors.Plugin{
+		Class:   "io.aiven.kafka.connect.s3.AivenKafkaConnectS3SinkConnector",
+		Aliases: []string{"AivenKafkaConnectS3SinkConnector", "AivenS3Sink"},
+		Version: version.Version,
+		Type:    connectors.Sink,
+		Config:  aivenDef,
+		NewSink: func() connectors.SinkConnector {
+			return &connector{Connector: base.Connector{Def: aivenDef}, clk: clk, parse: parseAiven, check: checkAiven}
+		},
+	}
+}
 
 func confluent(clk clock.Clock) connectors.Plugin {
 	return connectors.Plugin{

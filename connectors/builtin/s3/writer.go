@@ -164,10 +164,10 @@ func (w *writer) done() {
 	}
 }
 
-// committable is the offset up to which every record is in the store, or left out; -1 is none.
+// committable is the offset up to which every record is in the store, or left out; -1 is none. It never goes back.
 func (w *writer) committable() int64 {
-	if w.records == 0 && len(w.cuts) == 0 {
-		return w.next
+	if w.records == 0 && len(w.cuts) == 0 { // as after a cut, also behind records that were left out
+		w.uploaded = w.next
 	}
 	return w.uploaded
 }

@@ -2,6 +2,8 @@ package format
 
 import (
 	"fmt"
+	"io"
+	"slices"
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -81,4 +83,91 @@ func appendInstant(dst []byte, ms int64) []byte {
 		layout = "2006-01-02T15:04:05.000Z"
 	}
 	return time.UnixMilli(ms).UTC().AppendFormat(dst, layout)
+}
+
+// Enveloped is a format of STRUCTs whose records have the fields, without headers: for Avro and Parquet.
+func Enveloped(f Format, fields []Field) Format { return enveloped{f, fields} }
+
+type enveloped struct {
+	Format
+	fields []Field
+}
+
+// New implements Format. The file itself is begun with the first record, which brings the key's schema.
+func (e enveloped) New(w io.Writer, _ *data.Schema) (Writer, error) {
+	return &enveloping{enveloped: e, w: w}, nil
+}
+
+type enveloping struct {
+	enveloped
+	w      io.Writer
+	in     Writer // nil before the first record
+	key    *data.Schema
+	schema *data.Schema
+}
+
+func (e *enveloping) Write(r *connectors.SinkRecord) (int, error) {
+	if e.in == nil {
+		if err := e.begin(r); err != nil {
+			return 0, err
+		}
+	}
+	if !data.SameSchema(e.key, r.KeySchema) && slices.Contains(e.fields, Key) {
+		return 0, fmt.Errorf("%w: its key has another schema than those before it in the file", ErrData)
+	}
+	st := data.NewStruct(e.schema)
+	for i, f := range e.fields {
+		switch f {
+		case Key:
+			st.Set(i, r.Key)
+		case Value:
+			st.Set(i, r.Value)
+		case Offset:
+			st.Set(i, data.Int64(r.Offset))
+		case Timestamp:
+			if r.Timestamp != connectors.NoTimestamp {
+				st.Set(i, data.Int64(r.Timestamp))
+			}
+		}
+	}
+	out := *r
+	out.ValueSchema, out.Value = e.schema, data.StructOf(st)
+	return e.in.Write(&out)
+}
+
+func (e *enveloping) begin(r *connectors.SinkRecord) error {
+	schema := &data.Schema{Type: data.KindStruct}
+	for _, f := range e.fields {
+		s := map[Field]*data.Schema{Key: r.KeySchema, Value: r.ValueSchema, Offset: data.Int64Schema, Timestamp: data.OptionalInt64Schema}[f]
+		if s == nil {
+			return fmt.Errorf("%w: its %s has no schema, which Avro and Parquet need (JsonConverter: schemas.enable=true)", ErrData, f)
+		}
+		schema.Fields = append(schema.Fields, data.Field{Name: string(f), Schema: s})
+	}
+	in, err := e.Format.New(e.w, schema)
+	if err == nil {
+		e.in, e.key, e.schema = in, r.KeySchema, schema
+	}
+	return err
+}
+
+func (e *enveloping) Held() int64 {
+	if e.in == nil {
+		return 0
+	}
+	return e.in.Held()
+}
+
+func (e *enveloping) Flush() error {
+	if e.in == nil {
+		return nil
+	}
+	return e.in.Flush()
+}
+
+func (e *enveloping) Close() error {
+	if e.in == nil {
+		return nil
+	}
+	return e.in.Close()
 }
