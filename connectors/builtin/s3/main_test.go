@@ -14,8 +14,8 @@ import (
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"go.uber.org/goleak"
 
-	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/conformance"
+	"github.com/sluice-project/sluice/connectors/data"
 )
 
 func TestMain(m *testing.M) {
@@ -98,21 +98,29 @@ func (f *fake) config(extra map[string]string) map[string]string {
 
 func TestSink_Conforms(t *testing.T) {
 	var cases []conformance.Case
+	structs := &data.Schema{Type: data.KindStruct, Fields: []data.Field{{Name: "text", Schema: data.StringSchema}}}
 	for name, extra := range map[string]map[string]string{
 		"json":     {"flush.size": "20"},
 		"each":     {"flush.size": "1"},
 		"by hour":  {"flush.size": "20", "partitioner.class": byHour, "timestamp.extractor": "Record", "timezone": "UTC", "locale": "en", "rotate.interval.ms": "1000"},
+		"avro":     {"flush.size": "20", "format.class": avroFormat},
+		"parquet":  {"flush.size": "20", "format.class": parquetFormat, "parquet.codec": "none"},
 		"by bytes": {"flush.size": "1000", "sluice.s3.rotate.bytes": "29"},
 	} {
 		cases = append(cases, conformance.Case{Name: name, Setup: func(tb testing.TB) conformance.Fixture {
 			f := newFake(tb)
-			return conformance.Fixture{Config: f.config(extra), Broken: f.config(map[string]string{"s3.bucket.name": "nowhere"}), Delivered: func(tb testing.TB) string {
+			fixture := conformance.Fixture{Config: f.config(extra), Broken: f.config(map[string]string{"s3.bucket.name": "nowhere"}), Delivered: func(tb testing.TB) string {
 				return strings.Join(slices.Collect(maps.Values(f.objects(tb))), "\n")
 			}}
+			if extra["format.class"] != "" {
+				fixture.Value = func(text []byte) (*data.Schema, data.Value) {
+					st := data.NewStruct(structs)
+					st.Set(0, data.StringOfBytes(text))
+					return structs, data.StructOf(st)
+				}
+			}
+			return fixture
 		}})
 	}
 	conformance.Run(t, Plugins()[0], cases...)
 }
-
-// tps are the partitions that tests use.
-var tps = []connectors.TopicPartition{{Topic: "t", Partition: 0}, {Topic: "t", Partition: 1}, {Topic: "u", Partition: 0}}

@@ -158,8 +158,8 @@ func (t *task) report(ctx context.Context, r *connectors.SinkRecord, cause error
 	return connectors.Classify(connectors.DataError, fmt.Errorf("s3: topic %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, cause))
 }
 
-// upload sends what was cut, and full parts of what is open, some objects at a time. It tries all: of several errors it
-// returns one that another try does not mend, if there is one.
+// upload sends what was cut, and full parts of what is open, some objects at a time. After an error it begins no more; of
+// several errors it returns one that another try does not mend, if there is one.
 func (t *task) upload(ctx context.Context) error {
 	var jobs []func(ctx context.Context) error
 	for _, w := range t.writers {
@@ -190,18 +190,21 @@ func (t *task) upload(ctx context.Context) error {
 	return err
 }
 
-// abreastly runs jobs, some at a time.
+// abreastly runs jobs, some at a time, until one fails: a store that does not answer is not asked for all of them.
 func abreastly(ctx context.Context, jobs []func(ctx context.Context) error) error {
 	if len(jobs) == 0 {
 		return nil
 	}
 	errs := make([]error, len(jobs))
 	var next atomic.Int64
+	var failed atomic.Bool
 	g := run.New(ctx, "s3-upload")
 	for range min(abreast, len(jobs)) {
 		if err := g.Go(func(ctx context.Context) error {
-			for i := next.Add(1) - 1; i < int64(len(jobs)); i = next.Add(1) - 1 {
-				errs[i] = jobs[i](ctx)
+			for i := next.Add(1) - 1; i < int64(len(jobs)) && !failed.Load(); i = next.Add(1) - 1 {
+				if errs[i] = jobs[i](ctx); errs[i] != nil {
+					failed.Store(true)
+				}
 			}
 			return nil
 		}); err != nil {
