@@ -54,6 +54,7 @@ func TestValidate_SaysWhatIsNotSupportedAndWhatIsMissing(t *testing.T) {
 		{good, map[string]string{"timezone": "Atlantis"}, "timezone", "Europe/Berlin"},
 		{good, map[string]string{"partitioner.class": byField}, "partition.field.name", "fields"},
 		{good, map[string]string{"s3.credentials.provider.class": assumeRole}, "s3.credentials.provider.sts.role.arn", "ARN"},
+		{good, map[string]string{"transforms": "a, r", "transforms.r.type": "org.apache.kafka.connect.transforms.RegexRouter"}, "topics.dir", "transforms.r.type"},
 		{good, timed, "", ""},
 		{good, map[string]string{"partitioner.class": byTime}, "path.format", "pattern"},
 		{good, map[string]string{"partitioner.class": byHour, "timezone": "UTC"}, "locale", "en-US"},

@@ -2,6 +2,9 @@ package s3
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
@@ -23,7 +26,7 @@ func aiven(clk clock.Clock) connectors.Plugin {
 		Type:    connectors.Sink,
 		Config:  aivenDef,
 		NewSink: func() connectors.SinkConnector {
-			return &connector{Connector: base.Connector{Def: aivenDef}, clk: clk, parse: parseAiven, check: checkAiven}
+			return &connector{Connector: base.Connector{Def: aivenDef}, clk: clk, parse: parseAiven, check: checkAiven, nameKey: templateKey}
 		},
 	}
 }
@@ -36,7 +39,7 @@ func confluent(clk clock.Clock) connectors.Plugin {
 		Type:    connectors.Sink,
 		Config:  sinkDef,
 		NewSink: func() connectors.SinkConnector {
-			return &connector{Connector: base.Connector{Def: sinkDef}, clk: clk, parse: parse, check: check}
+			return &connector{Connector: base.Connector{Def: sinkDef}, clk: clk, parse: parse, check: check, nameKey: topicsDirKey}
 		},
 	}
 }
@@ -46,13 +49,24 @@ type connector struct {
 	clk   clock.Clock
 	parse func(config map[string]string) (*settings, error)
 	check func(v configdef.Values, fail func(key, message string))
+	// nameKey is the key that objects are named by.
+	nameKey string
 }
 
 // Check implements connectors.Checker.
 func (c *connector) Check(config map[string]string, fail func(key, message string)) {
 	v, _ := c.Def().Parse(config) // what is wrong with one key was said
 	c.check(v, fail)
+	for name := range strings.SplitSeq(config["transforms"], ",") {
+		key := "transforms." + strings.TrimSpace(name) + ".type"
+		if class := config[key]; slices.Contains(routers, class[strings.LastIndexByte(class, '.')+1:]) {
+			fail(c.nameKey, fmt.Sprintf("%s=%s changes the topic of records, and objects and offsets go by the topic that was consumed: leave it out", key, class))
+		}
+	}
 }
+
+// routers are the transforms that change topics.
+var routers = []string{"RegexRouter", "TimestampRouter"}
 
 // Start implements connectors.SinkConnector.
 func (c *connector) Start(ctx context.Context, cc connectors.ConnectorContext, config map[string]string) error {
