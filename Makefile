@@ -36,7 +36,7 @@ asan: ## The C of executor/kafkaio under the address sanitizer, leaks included. 
 	$(GO) test -asan -count=1 -timeout 600s ./executor/kafkaio
 
 .PHONY: integration
-integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
+integration: guards ## On a real Kafka and etcd: the main job, separate processes that are killed, and connectors against their systems. Needs a JDK, Maven and Python 3 with venv, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
 	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster ./integration/systems
 
 .PHONY: compat
@@ -46,6 +46,7 @@ compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1
 .PHONY: chaos
 chaos: ## The story of processes that are killed, and exactly-once sources and sinks under fire, longer and in any order. KILLS=200 SEED=n.
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_SEED=$(or $(SEED),1) $(GO) test -tags integration -count=1 -timeout 5h -run Chaos -v ./integration/cluster
+	CHAOS_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 2h -run Chaos -v ./integration/systems
 
 .PHONY: guards
 guards: ## Each guard of promise 2 in, then out: the checker of histories has to see it.

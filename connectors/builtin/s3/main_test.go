@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 // fake is a store in this process.
 type fake struct {
 	backend *s3mem.Backend
+	handler http.Handler
 	url     string
 	// answer answers a request instead of the store, where it returns true.
 	answer atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
@@ -38,12 +39,12 @@ func newFake(tb testing.TB) *fake {
 	if err := f.backend.CreateBucket(bucket); err != nil {
 		tb.Fatal(err)
 	}
-	handler := gofakes3.New(f.backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	f.handler = gofakes3.New(f.backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a := f.answer.Load(); a != nil && (*a)(w, r) {
 			return
 		}
-		handler.ServeHTTP(w, r)
+		f.handler.ServeHTTP(w, r)
 	}))
 	tb.Cleanup(server.Close)
 	f.url = server.URL

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,6 +164,35 @@ func TestPut_TheStoresAnswersSayWhatIsWrong(t *testing.T) {
 				t.Error(err, f.objects(t))
 			}
 		})
+	}
+}
+
+// The store has completed a multipart upload, and its answer is lost: another try finds the upload gone and the object there.
+func TestPut_ALostAnswerToTheEndOfAnUploadIsNoLoss(t *testing.T) {
+	for _, completed := range []bool{true, false} {
+		f := newFake(t)
+		sink := begin(t, Plugins()[0], two(), f.config(map[string]string{"s3.part.size": "5242880"}))
+		lost := false
+		f.answers(func(w http.ResponseWriter, r *http.Request) bool {
+			if lost || r.Method != http.MethodPost || r.URL.Query().Get("uploadId") == "" {
+				return false
+			}
+			lost = true
+			if completed {
+				f.handler.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			return failure(w, 500, "InternalError")
+		})
+		b := texts(0, strings.Repeat("x", 6<<20), "b", "c")
+		if err := sink.Put(t.Context(), b); !connectors.IsRetriable(err) || !lost {
+			t.Fatal(err)
+		}
+		if err := sink.Put(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if o := f.objects(t)["topics/t/partition=0/t+0+0000000000.json"]; len(o) != 6<<20+3+8 {
+			t.Errorf("%d bytes", len(o))
+		}
 	}
 }
 
