@@ -238,23 +238,21 @@ func (s *runner) await(rows []*pipeline) error {
 		if err != nil {
 			return err
 		}
-		sources, err := s.sourceOffsets()
-		if err != nil {
-			return err
-		}
+		sources := s.sourceOffsets()
 		var looks sync.WaitGroup
-		free, errs := make(chan struct{}, lookers), make([]error, len(rows))
+		free := make(chan struct{}, lookers)
 		for i := range left {
 			looks.Go(func() {
 				free <- struct{}{}
 				defer func() { <-free }()
-				s.done[i].late, errs[i] = s.look(rows[i], &s.done[i], states, sources)
+				late, err := s.look(rows[i], &s.done[i], states, sources)
+				if err != nil {
+					late = "an answer: " + err.Error() // a broker that is busy has one later
+				}
+				s.done[i].late = late
 			})
 		}
 		looks.Wait()
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
 		was := len(left)
 		idle++
 		maps.DeleteFunc(left, func(i int, _ bool) bool { return s.done[i].late == "" })
@@ -297,11 +295,14 @@ func (s *runner) states() (map[string]harness.Status, error) {
 }
 
 // sourceOffsets are the last value of each key of the offsets' topic.
-func (s *runner) sourceOffsets() (map[string]string, error) {
+func (s *runner) sourceOffsets() map[string]string {
 	out := map[string]string{}
 	in, err := readAll(s.ctx, s.kafka, s.offsets, "read_committed")
+	if err != nil {
+		s.t.Logf("%s: %v", s.name, err)
+	}
 	for _, r := range in {
 		out[string(r.Key)] = string(r.Value)
 	}
-	return out, err
+	return out
 }
