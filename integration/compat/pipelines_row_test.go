@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sluice-project/sluice/executor/kafkaio"
 )
@@ -146,8 +147,9 @@ func (p *pipeline) config(dir, prefix string) map[string]string {
 	return c
 }
 
-// began is the timestamp of the first record of each topic; the others follow by the second.
-const began = 1_700_000_000_000
+// began is the timestamp of the first record of each topic; the others follow by the second. It is recent: a broker deletes
+// what is a week old.
+var began = time.Now().Truncate(time.Minute).Add(-time.Hour).UnixMilli()
 
 // rec makes a record: strings and bytes, nil for null; headers are names and values.
 func rec(key, value any, headers ...any) kafkaio.Message {
