@@ -45,8 +45,8 @@ type pipeline struct {
 	first int
 	// fails says that the task ends FAILED.
 	fails bool
-	// uncommitted says that of a source's last lines no offset is committed: those that are dropped at the end.
-	uncommitted bool
+	// uncommitted is of how many of a source's last lines no offset is committed: those that are dropped at the end.
+	uncommitted int
 	// end is a state that it is put to at the end: PAUSED or STOPPED.
 	end string
 	// differs are the facets that differ, with the reason. The test fails where one of them does not.

@@ -21,8 +21,8 @@ func appendField(dst []byte, name string, n int64) []byte {
 	return strconv.AppendInt(dst, n, 10)
 }
 
-// appendValue appends a record's key or value. Structs and maps, which are none of VerifiableSource's
-// plain records, are shown as text.
+// appendValue appends a record's key or value. Structs, which are none of VerifiableSource's plain records, are shown
+// as text.
 func appendValue(dst []byte, v data.Value) []byte {
 	switch v.Kind() {
 	case data.KindNull:
@@ -45,6 +45,16 @@ func appendValue(dst []byte, v data.Value) []byte {
 			dst = appendValue(dst, e)
 		}
 		return append(dst, ']')
+	case data.KindMap:
+		dst = append(dst, '{')
+		for i, e := range v.Map().Entries() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendString(dst, string(converter.AppendText(nil, e.Key))), ':')
+			dst = appendValue(dst, e.Value)
+		}
+		return append(dst, '}')
 	}
 	return appendString(dst, string(converter.AppendText(nil, v)))
 }

@@ -99,9 +99,13 @@ func TestSink_PrintsWhatItGetsAndWhatIsFlushed(t *testing.T) {
 	if err := task.Start(t.Context(), &conformance.SinkContext{}, map[string]string{"name": "n", "id": "1"}); err != nil {
 		t.Fatal(err)
 	}
+	m := &data.Map{}
+	m.Put(data.String("a"), data.Int64(1))
+	m.Put(data.String("b"), data.Null())
 	b := &connectors.SinkBatch{Records: []connectors.SinkRecord{
 		{Topic: "t", Offset: 5, Key: data.Int32(2), Value: data.Int64(40)},
 		{Topic: "t", Offset: 6, Value: data.String("x\ny")},
+		{Topic: "t", Offset: 7, Key: data.MapOf(m), Value: data.MapOf(&data.Map{})},
 	}}
 	if err := task.Put(t.Context(), b); err != nil {
 		t.Fatal(err)
@@ -109,6 +113,7 @@ func TestSink_PrintsWhatItGetsAndWhatIsFlushed(t *testing.T) {
 	want := []map[string]any{
 		{"name": "n", "task": 2.0, "sinkTask": 1.0, "topic": "t", "seqno": 40.0, "offset": 5.0, "time_ms": 77.0},
 		{"name": "n", "task": nil, "sinkTask": 1.0, "topic": "t", "seqno": "x\ny", "offset": 6.0, "time_ms": 77.0},
+		{"name": "n", "task": map[string]any{"a": 1.0, "b": nil}, "sinkTask": 1.0, "topic": "t", "seqno": map[string]any{}, "offset": 7.0, "time_ms": 77.0},
 	}
 	if d := cmp.Diff(want, lines(t, &out)); d != "" {
 		t.Error(d)
