@@ -92,6 +92,17 @@ func TestJSON_WritesTheBytesThatJavaWritesAndReadsThemBack(t *testing.T) {
 	}
 }
 
+func TestJSON_EscapesWhatUTF16HasInTwoHalvesAsJacksonDoes(t *testing.T) {
+	j := newJSON(t, map[string]string{"schemas.enable": "false"})
+	b, _, err := j.FromData(nil, "t", nil, data.String("aé😀b"))
+	if want := `"aé\uD83D\uDE00b"`; err != nil || string(b) != want {
+		t.Fatalf("%s %v, want %s", b, err, want)
+	}
+	if _, v, err := j.ToData("t", b); err != nil || v.Str() != "aé😀b" {
+		t.Errorf("it is read as %v, %v", v, err)
+	}
+}
+
 func TestJSON_ReadsPlainJSON(t *testing.T) {
 	j := newJSON(t, map[string]string{"schemas.enable": "false"})
 	for text, want := range map[string]data.Value{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/sluice-project/sluice/connectors/configdef"
@@ -258,7 +259,11 @@ func appendDecimal(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendJSONString escapes as Jackson does: quotes, backslash and control characters only.
+func appendEscape(dst []byte, unit rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[unit>>12], hexDigits[unit>>8&15], hexDigits[unit>>4&15], hexDigits[unit&15])
+}
+
+// appendJSONString escapes as Jackson does: quotes, backslash, control characters, and what UTF-16 has in two halves.
 func appendJSONString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -273,6 +278,11 @@ func appendJSONString(dst, s []byte) []byte {
 				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
 				start = i + 1
 				continue
+			}
+			if n == utf8.UTFMax {
+				high, low := utf16.EncodeRune(r)
+				dst = appendEscape(appendEscape(append(dst, s[start:i]...), high), low)
+				start = i + n
 			}
 			i += n - 1
 			continue
