@@ -87,6 +87,8 @@ func parsePostgres(rest string, p *params) (*Database, error) {
 		return nil, fmt.Errorf("the driver does not take it: %w", err)
 	}
 	c.RuntimeParams["TimeZone"] = "UTC"
+	// A statement is described whenever it is run: its result may have changed, and it may go to another server.
+	c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
 	return &Database{Dialect: postgres{}, Where: "postgresql://" + hosts + "/" + conf["dbname"], connector: stdlib.GetConnector(*c)}, nil
 }
 
@@ -147,7 +149,7 @@ func (postgres) Name() string             { return Postgres }
 func (postgres) Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 func (postgres) Placeholder(n int) string { return "$" + strconv.Itoa(n) }
 
-// Class goes by the SQLSTATE. 42P01 is no error of the config: a table may come.
+// Class goes by the SQLSTATE.
 func (postgres) Class(err error) connectors.ErrorClass {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {

@@ -69,9 +69,11 @@ type named struct {
 func (n named) Connect(context.Context) (driver.Conn, error) { return n.driver.Open(n.name) }
 func (n named) Driver() driver.Driver                        { return n.driver }
 
-func (sqliteDialect) Name() string             { return SQLite }
-func (sqliteDialect) Quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-func (sqliteDialect) Placeholder(int) string   { return "?" }
+func (sqliteDialect) Name() string { return SQLite }
+func (sqliteDialect) Quote(name string) string {
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+func (sqliteDialect) Placeholder(int) string { return "?" }
 
 func (sqliteDialect) Class(err error) connectors.ErrorClass {
 	var e *sqlite.Error

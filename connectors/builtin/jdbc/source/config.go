@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -142,6 +143,11 @@ func parse(config map[string]string) (settings, error) {
 	if err != nil {
 		return settings{}, configError(err)
 	}
+	var faults []error
+	check(config, func(_, message string) { faults = append(faults, errors.New(message)) })
+	if err := errors.Join(faults...); err != nil {
+		return settings{}, configError(err)
+	}
 	s := settings{Values: v, query: strings.TrimSpace(v.String(queryKey))}
 	if s.query == "" {
 		s.query = strings.TrimSpace(v.Password(queryMaskedKey))
@@ -181,7 +187,9 @@ func check(config map[string]string, fail func(key, message string)) {
 		query = get(queryMaskedKey)
 	}
 	lists := []string{whitelistKey, blacklistKey, includeKey, excludeKey}
-	given := func(keys ...string) bool { return slices.ContainsFunc(keys, func(k string) bool { return get(k) != "" }) }
+	given := func(keys ...string) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { return get(k) != "" })
+	}
 	switch {
 	case query != "" && given(lists...):
 		fail(queryKey, "Do not specify table filtering configs with 'query'. Remove table.whitelist / table.blacklist / table.include.list / table.exclude.list when using query mode or 'query' when using table filtering mode.")

@@ -1,0 +1,11 @@
+// Package jdbc lists the JDBC connectors: rows of databases to topics, and back. The source is in source, and what both
+// know of databases in dialect.
+package jdbc
+
+import (
+	"github.com/sluice-project/sluice/connectors"
+	"github.com/sluice-project/sluice/connectors/builtin/jdbc/source"
+)
+
+// Plugins are the source.
+func Plugins() []connectors.Plugin { return []connectors.Plugin{source.Plugin()} }
