@@ -246,7 +246,7 @@ func postgresKind(name, typtype string) Kind {
 		return Int64
 	case "FLOAT4":
 		return Float32
-	case "FLOAT8":
+	case "FLOAT8", "MONEY":
 		return Float64
 	case "NUMERIC":
 		return Numeric
@@ -269,6 +269,9 @@ func postgresKind(name, typtype string) Kind {
 func (d postgres) Result(ctx context.Context, q Querier, types []*sql.ColumnType) ([]Column, error) {
 	out := result(types, func(name string) Kind { return postgresKind(name, "") })
 	for i := range out {
+		if out[i].Precision > 1000 { // what the driver makes of a numeric without one
+			out[i].Precision, out[i].Scale = 0, 0
+		}
 		if out[i].Kind != Unsupported {
 			continue
 		}

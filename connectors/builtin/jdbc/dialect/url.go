@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,9 @@ func Parse(o Options) (*Database, error) {
 		return nil, fmt.Errorf("%w: %w", ErrURL, err)
 	}
 	if unknown := slices.Sorted(maps.Keys(p.values)); len(unknown) > 0 {
+		if slices.ContainsFunc(unknown, func(s string) bool { return !parameterName.MatchString(s) }) { // perhaps the end of a password
+			return nil, fmt.Errorf("%w: a parameter has a name that none has: values with ; or & in them are to be encoded, or in braces", ErrURL)
+		}
 		return nil, fmt.Errorf("%w: the parameter %s of jdbc:%s: is not supported: leave it out", ErrURL, strings.Join(unknown, ", "), scheme)
 	}
 	for _, s := range append(p.secrets, p.password) {
@@ -67,6 +71,8 @@ func Parse(o Options) (*Database, error) {
 	}
 	return d, nil
 }
+
+var parameterName = regexp.MustCompile(`^[a-z][a-z0-9_.]*$`)
 
 func plainName(s string) bool {
 	return len(s) < 20 && !strings.ContainsFunc(s, func(r rune) bool { return r < 'a' || r > 'z' })
