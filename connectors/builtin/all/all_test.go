@@ -13,7 +13,7 @@ func TestPlugins_HaveNamesOfTheirOwn(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"FileStreamSource", "FileStreamSink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink",
-		"io.confluent.connect.jdbc.JdbcSourceConnector", "io.aiven.connect.jdbc.JdbcSourceConnector"} {
+		"io.confluent.connect.jdbc.JdbcSourceConnector", "io.aiven.connect.jdbc.JdbcSourceConnector", "io.confluent.connect.jdbc.JdbcSinkConnector", "io.aiven.connect.jdbc.JdbcSinkConnector"} {
 		if _, ok := seen[name]; !ok {
 			t.Errorf("nothing is called %s", name)
 		}

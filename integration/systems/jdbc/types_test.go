@@ -118,7 +118,7 @@ func TestPostgres_TypesOfTheSource(t *testing.T) {
 	if more := start(t, config(db, zone), s.tc).read(t); len(more) > 0 { // microseconds are not lost
 		t.Errorf("%d rows came again after a restart", len(more))
 	}
-	query := map[string]string{"mode": "incrementing", "incrementing.column.name": "id", "query": "SELECT * FROM (SELECT id, how, num * 2 AS twice FROM kinds) AS q", "topic.prefix": "q"}
+	query := map[string]string{"mode": "incrementing", "incrementing.column.name": "id", "query": "SELECT * FROM (SELECT id, how, (num * 2)::NUMERIC(12,2) AS twice FROM kinds) AS q", "topic.prefix": "q"}
 	q := start(t, config(db, query), &conformance.SourceContext{}).read(t)
 	if len(q) != 2 || shown(q[0])["how"] != `STRING? "glad"` {
 		t.Errorf("%d rows of the query, %v", len(q), shown(q[0]))
