@@ -32,8 +32,8 @@ test: ## Unit, property, contract and in-process end-to-end tests, under the rac
 
 
 .PHONY: integration
-integration: guards ## On a real Kafka and etcd: the main job, and separate processes that are killed. Needs a JDK and Maven, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
-	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster
+integration: guards ## On a real Kafka and etcd, and real databases: the main job, separate processes that are killed, JDBC connectors. Needs a JDK, Maven, PostgreSQL and MariaDB, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
+	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster ./integration/systems/jdbc
 
 .PHONY: compat
 compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.
