@@ -50,10 +50,10 @@ func parseMapping(value string, several bool) (out []mapped, err error) {
 		}
 		columns := strings.TrimSpace(parts[1])
 		if several {
-			inner, ok := strings.CutPrefix(columns, "[")
-			if columns, ok = strings.CutSuffix(inner, "]"); !ok || len(inner)+1 != len(strings.TrimSpace(parts[1])) {
+			if !strings.HasPrefix(columns, "[") || !strings.HasSuffix(columns, "]") || len(columns) < 2 {
 				return nil, fmt.Errorf("Columns list must be enclosed in square brackets")
 			}
+			columns = columns[1 : len(columns)-1]
 			m.columns = strings.Split(columns, "|")
 		} else {
 			m.columns = []string{columns}

@@ -152,7 +152,7 @@ func (t *task) begin(ctx context.Context, r *reader) error {
 // Poll takes rows of the table whose turn it is, and waits where none is due.
 func (t *task) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was stopped
 	}
 	if t.batch != b {
 		t.batch, t.refs = b, map[*reader]connectors.PartitionRef{}
