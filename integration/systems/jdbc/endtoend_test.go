@@ -81,7 +81,9 @@ func TestTables_FromOneDatabaseToTheOther(t *testing.T) {
 	for n := range kills {
 		// Spread over the rows, so that each kill is in mid-stream.
 		at := (n + 1) * 2 * rows / (kills + 2)
-		there := func() int { return max(0, my.Count("SELECT count(*) FROM copy")) + max(0, pg.Count("SELECT count(*) FROM copy")) }
+		there := func() int {
+			return max(0, my.Count("SELECT count(*) FROM copy")) + max(0, pg.Count("SELECT count(*) FROM copy"))
+		}
 		harness.Await(t, fmt.Sprintf("%d rows have arrived", at), 5*time.Minute, func() bool { return there() >= at })
 		x := c.Executors[n%len(c.Executors)]
 		t.Logf("kill -9 of %s with %d of %d rows there", x.Name, there(), 2*rows)
