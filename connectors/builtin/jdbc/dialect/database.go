@@ -25,16 +25,12 @@ type Database struct {
 	Where     string
 	connector driver.Connector
 	secrets   []string
-	single    bool // more than one connection would be in each other's way
 }
 
 // Open returns a pool. It connects when it is first used; the caller closes it.
 func (d *Database) Open() *sql.DB {
 	db := sql.OpenDB(d.connector)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	if d.single {
-		db.SetMaxOpenConns(1)
-	}
 	return db
 }
 
