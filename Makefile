@@ -36,8 +36,8 @@ asan: ## The C of executor/kafkaio under the address sanitizer, leaks included. 
 	$(GO) test -asan -count=1 -timeout 600s ./executor/kafkaio
 
 .PHONY: integration
-integration: guards ## On a real Kafka and etcd: the main job, separate processes that are killed, and connectors against their systems. Needs a JDK, Maven and Python 3 with venv, and says so. SLUICE_GOLDENS=dir also replays recorded answers (needs Python 3).
-	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster ./integration/systems
+integration: guards ## On a real Kafka and etcd: the main job, separate processes that are killed, and connectors against their systems. Needs a JDK, Maven, PostgreSQL, MariaDB and Python 3 with venv, and says so. SLUICE_GOLDENS=dir also replays recorded answers.
+	$(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster ./integration/systems/...
 
 .PHONY: compat
 compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; a table of pipelines; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.

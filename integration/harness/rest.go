@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 )
@@ -53,12 +54,15 @@ type Status struct {
 		WorkerID string `json:"worker_id"`
 		Trace    string `json:"trace"`
 	} `json:"connector"`
-	Tasks []struct {
-		ID       int    `json:"id"`
-		State    string `json:"state"`
-		WorkerID string `json:"worker_id"`
-		Trace    string `json:"trace"`
-	} `json:"tasks"`
+	Tasks []Task `json:"tasks"`
+}
+
+// Task is one task of a Status.
+type Task struct {
+	ID       int    `json:"id"`
+	State    string `json:"state"`
+	WorkerID string `json:"worker_id"`
+	Trace    string `json:"trace"`
 }
 
 // Status asks any gateway that answers.
@@ -88,5 +92,14 @@ func (c *Cluster) AwaitRunning(t testing.TB, name string, n int) {
 			}
 		}
 		return true
+	})
+}
+
+// AwaitRunningInTheEnd waits until n tasks run, whatever failed before.
+func (c *Cluster) AwaitRunningInTheEnd(t testing.TB, name string, n int) {
+	t.Helper()
+	Await(t, name+" has all tasks running", 2*time.Minute, func() bool {
+		s, ok := c.Status(name)
+		return ok && len(s.Tasks) == n && !slices.ContainsFunc(s.Tasks, func(t Task) bool { return t.State != "RUNNING" })
 	})
 }
