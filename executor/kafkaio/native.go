@@ -46,8 +46,7 @@ static int produce(rd_kafka_t *rk, rd_kafka_topic_t **rkts, out_t *o, int n, con
 			const out_t *x = &o[i + run];
 			char *p = (char *)buf + x->at;
 			memset(&m[run], 0, sizeof m[run]);
-			m[run].partition = x->partition;
-			m[run]._private = (void *)(uintptr_t)x->seq;
+			m[run].partition = x->partition, m[run]._private = (void *)(uintptr_t)x->seq;
 			if (x->key_len >= 0) { m[run].key = p; m[run].key_len = x->key_len; p += x->key_len; }
 			if (x->val_len >= 0) { m[run].payload = p; m[run].len = x->val_len; }
 			run++;
@@ -113,7 +112,8 @@ static void headers(rd_kafka_message_t **m, int n, const more_t *more, header_t 
 
 static void drop(rd_kafka_message_t **m, int n) { for (int i = 0; i < n; i++) rd_kafka_message_destroy(m[i]); }
 
-WEAK int malloc_trim(size_t pad); // glibc's alone
+WEAK int mallopt(int param, int value), malloc_trim(size_t pad); // glibc's alone; -8 is M_ARENA_MAX
+static void arenas(int n) { if (mallopt) mallopt(-8, n); }
 static void trim(void) { if (malloc_trim) malloc_trim(0); }
 */
 import "C"
@@ -156,6 +156,11 @@ func newTopic(rk handle, name string) topicHandle {
 	defer C.free(unsafe.Pointer(c))
 	return C.rd_kafka_topic_new(rk, c, nil)
 }
+
+// glibc makes an arena of memory for nearly every thread that there ever was, eight a core, and what a client that ended
+// leaves free in one is not there for threads that use another: an executor grew by tens of MiB as connectors came and
+// went. Two are enough for librdkafka's threads, which find most of what they need in caches of their own.
+func init() { C.arenas(2) }
 
 // trim has the C library give the system back what is free; it takes milliseconds.
 func trim() { C.trim() }

@@ -173,15 +173,6 @@ func Translate(role Role, java map[string]string) (librd map[string]string, warn
 	if out["sasl.oauthbearer.token.endpoint.url"] != "" {
 		out["sasl.oauthbearer.method"] = "oidc"
 	}
-	if role == RoleProducer {
-		// Java does the same: idempotence is off where the settings do not allow it.
-		if a := out["acks"]; a != "all" && a != "-1" && java["enable.idempotence"] == "" {
-			out["enable.idempotence"] = "false"
-		}
-		if n, err := strconv.Atoi(out["max.in.flight"]); err == nil && n > 5 && java["enable.idempotence"] == "" {
-			out["enable.idempotence"] = "false"
-		}
-	}
 	return out, warnings, nil
 }
 

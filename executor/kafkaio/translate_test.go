@@ -11,7 +11,7 @@ import (
 
 // javaBehaviour is what differs from librdkafka's own defaults, as a user of Kafka Connect expects it (D5).
 var javaBehaviour = map[kafkaio.Role]map[string]string{
-	kafkaio.RoleProducer: {"partitioner": "murmur2_random", "acks": "all", "enable.idempotence": "true", "max.in.flight": "5",
+	kafkaio.RoleProducer: {"partitioner": "murmur2_random", "acks": "all", "enable.idempotence": "false", "max.in.flight": "1",
 		"message.timeout.ms": "0", "message.max.bytes": "1048576", "compression.type": "none"},
 	kafkaio.RoleConsumer: {"isolation.level": "read_uncommitted", "auto.offset.reset": "earliest", "enable.auto.commit": "false",
 		"enable.auto.offset.store": "false", "partition.assignment.strategy": "range", "session.timeout.ms": "45000",
@@ -59,9 +59,9 @@ func TestTranslate_ATableOfJavaKeys(t *testing.T) {
 		{p, "delivery.timeout.ms", "1000", map[string]string{"message.timeout.ms": "1000"}, "", ""},
 		{p, "buffer.memory", "33554432", map[string]string{"queue.buffering.max.kbytes": "32768"}, "", ""},
 		{p, "max.request.size", "5", map[string]string{"message.max.bytes": "5"}, "", ""},
-		{p, "acks", "1", map[string]string{"acks": "1", "enable.idempotence": "false"}, "", ""},
-		{p, "max.in.flight.requests.per.connection", "9", map[string]string{"max.in.flight": "9", "enable.idempotence": "false"}, "", ""},
-		{p, "max.in.flight.requests.per.connection", "1", map[string]string{"max.in.flight": "1", "enable.idempotence": "true"}, "", ""},
+		{p, "acks", "1", map[string]string{"acks": "1"}, "", ""},
+		{p, "max.in.flight.requests.per.connection", "9", map[string]string{"max.in.flight": "9"}, "", ""},
+		{p, "enable.idempotence", "true", map[string]string{"enable.idempotence": "true"}, "", ""},
 		{p, "partitioner.class", "com.acme.Mine", nil, "", "partitioner.class"},
 		{p, "partitioner.ignore.keys", "true", map[string]string{"partitioner": "random"}, "", ""},
 		{p, "interceptor.classes", "com.acme.I", nil, "", "interceptor.classes"},

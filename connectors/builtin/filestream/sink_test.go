@@ -34,11 +34,8 @@ func TestSink_WritesValuesAsJavaPrintsThem(t *testing.T) {
 	if err := task.Put(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	if err := task.Stop(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
+	got, err := os.ReadFile(path) // nothing was flushed
+	if err := errors.Join(err, task.Stop(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff("before\ntext\nnull\n-7\ntrue\n1.0\n1.0E10\n[1, null]\n", string(got)); d != "" {

@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 type fake struct {
 	backend *s3mem.Backend
 	handler http.Handler
+	server  *httptest.Server
 	url     string
 	// answer answers a request instead of the store, where it returns true.
 	answer atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
@@ -47,7 +48,7 @@ func newFake(tb testing.TB) *fake {
 		f.handler.ServeHTTP(w, r)
 	}))
 	tb.Cleanup(server.Close)
-	f.url = server.URL
+	f.server, f.url = server, server.URL
 	return f
 }
 

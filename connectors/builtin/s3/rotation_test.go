@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,6 +102,7 @@ func putAll(t *rapid.T, config map[string]string, records []connectors.SinkRecor
 func TestRotation_AnyReplayFromAnyCommittedOffsetGivesTheSameObjects(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		f := newFake(t)
+		defer f.server.Close()
 		config := f.config(map[string]string{"behavior.on.null.values": "ignore", "topics.dir": "x",
 			"flush.size":                 fmt.Sprint(rapid.IntRange(1, 12).Draw(rt, "flush.size")),
 			"sluice.s3.rotate.bytes":     fmt.Sprint(rapid.SampledFrom([]int{-1, 60, 200}).Draw(rt, "bytes")),
@@ -119,9 +121,13 @@ func TestRotation_AnyReplayFromAnyCommittedOffsetGivesTheSameObjects(t *testing.
 
 		// Again, with a store that fails, into another bucket's worth of objects; then a third life from any commit of the second.
 		g := newFake(t)
+		defer g.server.Close()
 		config["store.url"] = g.url
 		failing := rapid.SliceOfN(rapid.Bool(), 0, 12).Draw(rt, "failures")
+		var mu sync.Mutex // requests come beside each other
 		g.answers(func(w http.ResponseWriter, r *http.Request) bool {
+			mu.Lock()
+			defer mu.Unlock()
 			if r.Method != http.MethodPut || len(failing) == 0 {
 				return false
 			}
