@@ -4,6 +4,8 @@ package await
 import (
 	"testing"
 	"time"
+
+	"github.com/sluice-project/sluice/internal/clock"
 )
 
 // Patience is how long Until waits: far longer than anything takes on a machine that is busy with other things.
@@ -12,11 +14,14 @@ const Patience = 30 * time.Second
 // Until returns once ok is true. The test fails, with what it waited for, where that takes longer than Patience.
 func Until(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	deadline := time.Now().Add(Patience)
+	c := clock.Real()
+	end := c.NewTimer(Patience)
+	defer end.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-end.C():
 			tb.Fatalf("did not happen within %s: %s", Patience, what)
+		case <-c.After(2 * time.Millisecond):
 		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }

@@ -180,7 +180,7 @@ func TestParquet_IsReadBackWithAllTypes(t *testing.T) {
 			rows := f.RowGroups()[0].Rows()
 			defer func() { _ = rows.Close() }()
 			got := make([]parquet.Row, 2)
-			if n, err := rows.ReadRows(got); n != 2 || err != nil && err != io.EOF {
+			if n, err := rows.ReadRows(got); n != 2 || err != nil && !errors.Is(err, io.EOF) {
 				t.Fatal(n, err)
 			}
 			if s := fmt.Sprintf("%+v", got[0]); !strings.Contains(s, "ünï") || !strings.Contains(s, "1099511627776") {

@@ -52,13 +52,13 @@ func (f parquetFormat) New(w io.Writer, schema *data.Schema) (Writer, error) {
 		name = avroRecord
 	}
 	s.columns = make([][]parquet.Value, s.leaves)
-	out := parquet.NewWriter(w, parquet.NewSchema(name, node), parquet.Compression(parquetCodecs[f.codec]), parquet.CreatedBy("sluice", version.Version, ""))
+	out := parquet.NewGenericWriter[any](w, parquet.NewSchema(name, node), parquet.Compression(parquetCodecs[f.codec]), parquet.CreatedBy("sluice", version.Version, ""))
 	return &parquetWriter{out: out, shredder: s, root: root}, nil
 }
 
 type parquetWriter struct {
 	*shredder
-	out  *parquet.Writer
+	out  *parquet.GenericWriter[any]
 	root *column
 	row  parquet.Row
 	held int64
