@@ -90,13 +90,13 @@ func TestMemory_OfClientsThatAreClosedIsGivenBack(t *testing.T) {
 	life()
 	life() // what the process needs once is there
 	first := settled(0, 2*time.Second)
-	for range 10 {
+	for range 24 {
 		life()
 	}
-	// Without the giving back, and with an arena for nearly every thread, it is some tens more.
-	if last := settled(first+10, 10*time.Second); last > first+10 {
-		t.Errorf("%d MiB after two lives, %d MiB after twelve", first, last)
+	// Measured: up to 3 MiB more, some more with the race detector, whose own memory counts; 50 where nothing is done about it.
+	if last := settled(first+30, 10*time.Second); last > first+30 {
+		t.Errorf("%d MiB after two lives, %d MiB after 26", first, last)
 	} else {
-		t.Logf("%d MiB after two lives, %d MiB after twelve", first, last)
+		t.Logf("%d MiB after two lives, %d MiB after 26", first, last)
 	}
 }
