@@ -150,7 +150,9 @@ func (w *world) live(s side, in, out, topics string) (stages [2]map[string]histo
 				n++
 			}
 		}
-		return n == 3 && h[`offsets ["life-null",{"filename":"`+in+`"}]`].last == whole && has(h, "status status-topic-life-lines:connector-life-dst") &&
+		// The mirror comes behind what the API answers.
+		stopped := strings.Contains(h["configs target-state-life-src"].last, "STOPPED") && h["configs commit-life-src"].last == `{"tasks":0}`
+		return n == 3 && stopped && h[`offsets ["life-null",{"filename":"`+in+`"}]`].last == whole && has(h, "status status-topic-life-lines:connector-life-dst") &&
 			has(h, "status status-topic-life-numbers:") && has(h, "status status-topic-life-null:") && !has(h, "status status-task-life-src-0") && !has(h, "status status-task-life-dst-1")
 	})
 	for _, name := range []string{"life-held", "life-idle", "life-null", "life-numbers", "life-dst", "life-src"} {
