@@ -77,6 +77,9 @@ const stopTimeout = 30 * time.Second
 
 // Start runs everything and returns once it serves.
 func Start(ctx context.Context, o Options) (p *Process, err error) {
+	if o.Profiles && o.AdminListen == "" {
+		return nil, errors.New("--pprof: profiles are served at --admin-listen, which is missing: give it host:port")
+	}
 	p = &Process{Kafka: o.Bootstrap, DataDir: o.DataDir}
 	defer func() {
 		if err != nil {
