@@ -41,7 +41,7 @@ integration: guards ## On a real Kafka and etcd: the main job, separate processe
 
 .PHONY: compat
 compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; a table of pipelines; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.
-	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1200s -v -p 1 ./integration/compat
+	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1800s -v -p 1 ./integration/compat
 
 .PHONY: chaos
 chaos: ## The story of processes that are killed, and exactly-once sources and sinks under fire, longer and in any order. KILLS=200 SEED=n.

@@ -240,8 +240,14 @@ func (p *ControlPlane) Stop(ctx context.Context) error {
 	return errors.Join(err, p.store.Stop(ctx))
 }
 
-// stopServing waits for the calls under way, until ctx ends.
+// servingStop is how long the calls under way have to end, and peers to close their connections, when a replica stops:
+// a peer that keeps one open must not use up the time that the rest of the stop needs. A gateway asks another replica.
+const servingStop = 5 * time.Second
+
+// stopServing waits for the calls under way for servingStop, or until ctx ends.
 func (p *ControlPlane) stopServing(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, servingStop)
+	defer cancel()
 	done := make(chan struct{})
 	waiting := run.New(context.WithoutCancel(ctx), "controlplane-stop")
 	if err := waiting.Go(func(context.Context) error { p.grpc.GracefulStop(); close(done); return nil }); err == nil {
