@@ -113,7 +113,7 @@ func (e *executor) handle(ctx context.Context, m *sluicev1.AttachResponse) {
 	case *sluicev1.AttachResponse_ReleaseAck:
 		e.acks++
 	case *sluicev1.AttachResponse_Command:
-		if err := e.complete(ctx, m.Command.GetId()); err != nil {
+		if err := e.complete(ctx, m.Command.GetId()); err != nil && ctx.Err() == nil {
 			e.t.Errorf("complete: %v", err)
 		}
 	case *sluicev1.AttachResponse_Desired:
@@ -158,6 +158,8 @@ func (e *executor) take(ctx context.Context, u *sluicev1.DesiredUnit) {
 	}
 	if id.Kind == unit.KindConnector && !known && u.GetTargetState() == sluicev1.TargetState_TARGET_STATE_STARTED {
 		switch err := e.plan(ctx, id.Name, u); {
+		case ctx.Err() != nil: // the test is over
+			return
 		case status.Code(err) == codes.Unavailable: // the replica stops; another will ask again
 			delete(e.holds, u.GetUnit())
 			return
