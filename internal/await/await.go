@@ -9,7 +9,7 @@ import (
 )
 
 // Patience is how long Until waits: far longer than anything takes on a machine that is busy with other things.
-const Patience = 30 * time.Second
+const Patience = 10 * time.Second
 
 // Until returns once ok is true. The test fails, with what it waited for, where that takes longer than Patience.
 func Until(tb testing.TB, what string, ok func() bool) {

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/conformance"
 	"github.com/sluice-project/sluice/connectors/data"
+	"github.com/sluice-project/sluice/internal/await"
 )
 
 const users = "CREATE TABLE users (id INTEGER PRIMARY KEY AUTOINCREMENT, name VARCHAR(50) NOT NULL, at TIMESTAMP NOT NULL)"
@@ -321,12 +322,7 @@ func TestTables_ThatComeAreAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.exec("CREATE TABLE b (id INTEGER PRIMARY KEY)")
-	for deadline := time.Now().Add(10 * time.Second); cc.Requests() == 0; {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody asked for another plan")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	await.Until(t, "another plan is asked for", func() bool { return cc.Requests() > 0 })
 }
 
 func TestStart_SaysWhatIsWrong(t *testing.T) {
