@@ -161,7 +161,7 @@ func TestJSON_Decimals(t *testing.T) {
 	}
 }
 
-// genTyped draws a schema and a value of it.
+// genTyped draws a schema and a value of it. No float is -0, which JSON in Java does not keep: -0 + 0 is 0.
 func genTyped(depth int) *rapid.Generator[struct {
 	S *data.Schema
 	V data.Value
@@ -185,9 +185,9 @@ func genTyped(depth int) *rapid.Generator[struct {
 		case 3:
 			return out{data.Int64Schema, data.Int64(rapid.Int64().Draw(t, "v"))}
 		case 4:
-			return out{data.Float64Schema, data.Float64(rapid.Float64().Draw(t, "v"))}
-		case 5: // JSON in Java has no -0
-			return out{data.Float32Schema, data.Float32(rapid.Float32().Draw(t, "v"))}
+			return out{data.Float64Schema, data.Float64(rapid.Float64().Draw(t, "v") + 0)}
+		case 5:
+			return out{data.Float32Schema, data.Float32(rapid.Float32().Draw(t, "v") + 0)}
 		case 6:
 			return out{data.BoolSchema, data.Bool(rapid.Bool().Draw(t, "v"))}
 		case 7:

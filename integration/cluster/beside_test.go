@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/sluice-project/sluice/integration/harness"
 	"github.com/sluice-project/sluice/internal/history"
 )
@@ -46,8 +48,8 @@ func (s *story) scale(ctx context.Context) (wait func()) {
 				readers[e.Unit+" "+e.Epoch] = true
 			}
 		}
-		next, twice := s.whole("partitioned", func(line string) (p string, n int, ok bool) {
-			_, err := fmt.Sscan(line, &p, &n)
+		next, twice := s.whole("partitioned", func(value string) (p string, n int, ok bool) {
+			_, err := fmt.Sscan(value, &p, &n)
 			return p, n, err == nil && len(p) <= 2
 		})
 		s.t.Logf("scaled %d times, %d readers: %d source partitions, %d of partition 0, %d came twice", times, len(readers), len(next), next["0"], twice)
@@ -56,14 +58,20 @@ func (s *story) scale(ctx context.Context) (wait func()) {
 
 // whole reads a topic, whose records are numbers of source partitions, and fails where one is missing. It returns how many
 // there are of each, and how many came twice.
-func (s *story) whole(topic string, parse func(line string) (partition string, n int, ok bool)) (next map[string]int, twice int) {
+func (s *story) whole(topic string, parse func(value string) (partition string, n int, ok bool)) (next map[string]int, twice int) {
 	s.t.Helper()
-	out := s.kafka.Tool("org.apache.kafka.tools.consumer.ConsoleConsumer", "--bootstrap-server", s.kafka.Addr, "--topic", topic, "--from-beginning", "--timeout-ms", "5000")
+	kc, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer kc.Close()
+	w := &watched{t: s.t, kc: kc}
 	next = map[string]int{}
-	for line := range strings.Lines(out) {
-		p, n, ok := parse(line)
+	w.each(topic, w.end(topic, readUncommitted), func(r *kgo.Record) {
+		p, n, ok := parse(string(r.Value))
 		switch {
-		case !ok: // the tool's own words
+		case !ok:
+			s.t.Errorf("topic %s, offset %d: %q has no number", topic, r.Offset, r.Value)
 		case n == next[p]:
 			next[p]++
 		case n < next[p]:
@@ -72,7 +80,7 @@ func (s *story) whole(topic string, parse func(line string) (partition string, n
 			s.t.Errorf("topic %s, source partition %s: %d comes after %d: records between are lost", topic, p, n, next[p]-1)
 			next[p] = n + 1
 		}
-	}
+	})
 	return next, twice
 }
 
@@ -87,10 +95,10 @@ func (s *story) verify() (wait func()) {
 	return func() {
 		s.AwaitRunning(s.t, "verifying", 2)
 		s.halt("verified")
-		next, twice := s.whole("verified", func(line string) (string, int, bool) {
+		next, twice := s.whole("verified", func(value string) (string, int, bool) {
 			var r struct{ Task, Seqno int }
 			r.Task = -1
-			err := json.Unmarshal([]byte(line), &r)
+			err := json.Unmarshal([]byte(value), &r)
 			return fmt.Sprint(r.Task), r.Seqno, err == nil && r.Task >= 0
 		})
 		s.t.Logf("verifiable connectors: %v records by task, %d came twice", next, twice)

@@ -133,36 +133,25 @@ func (s *story) once(w *watched, topic string, tasks int) {
 		end = w.end(topic, readUncommitted)
 		return w.end(topic, readCommitted) == end
 	})
-	// Control records too: the last one ends a transaction.
-	reader := w.reader(topic, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	defer reader.Close()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
 	next := map[int]int{}
 	faults := 0
-	for at := int64(0); at < end; {
-		f := reader.PollFetches(ctx)
-		if err := f.Err(); err != nil {
-			s.t.Fatalf("reading %s at %d of %d: %v", topic, at, end, err)
+	w.each(topic, end, func(r *kgo.Record) {
+		if r.Attrs.IsControl() { // the last one ends a transaction
+			return
 		}
-		f.EachRecord(func(r *kgo.Record) {
-			if at = r.Offset + 1; r.Attrs.IsControl() {
-				return
+		task, noTask := strconv.Atoi(string(r.Key))
+		n, noNumber := strconv.Atoi(string(r.Value))
+		if noTask != nil || noNumber != nil {
+			s.t.Errorf("topic %s, offset %d: %q %q is no task's number", topic, r.Offset, r.Key, r.Value)
+			return
+		}
+		if n != next[task] {
+			if faults++; faults < 10 {
+				s.t.Errorf("topic %s, task %d: %d comes where %d is right", topic, task, n, next[task])
 			}
-			task, noTask := strconv.Atoi(string(r.Key))
-			n, noNumber := strconv.Atoi(string(r.Value))
-			if noTask != nil || noNumber != nil {
-				s.t.Errorf("topic %s, offset %d: %q %q is no task's number", topic, r.Offset, r.Key, r.Value)
-				return
-			}
-			if n != next[task] {
-				if faults++; faults < 10 {
-					s.t.Errorf("topic %s, task %d: %d comes where %d is right", topic, task, n, next[task])
-				}
-			}
-			next[task] = max(next[task], n+1)
-		})
-	}
+		}
+		next[task] = max(next[task], n+1)
+	})
 	if len(next) != tasks {
 		s.t.Errorf("topic %s has the numbers of %d tasks: %v", topic, len(next), next)
 	}

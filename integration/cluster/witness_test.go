@@ -115,6 +115,25 @@ func (w *watched) reader(topic string, opts ...kgo.Opt) *kgo.Client {
 	return kc
 }
 
+// each reads partition 0 of a topic from its beginning to an end, control records too.
+func (w *watched) each(topic string, end int64, do func(r *kgo.Record)) {
+	w.t.Helper()
+	reader := w.reader(topic, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	defer reader.Close()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
+	defer cancel()
+	for at := int64(0); at < end; {
+		f := reader.PollFetches(ctx)
+		if err := f.Err(); err != nil {
+			w.t.Fatalf("reading %s at %d of %d: %v", topic, at, end, err)
+		}
+		f.EachRecord(func(r *kgo.Record) {
+			at = r.Offset + 1
+			do(r)
+		})
+	}
+}
+
 // write produces a record.
 func (w *watched) write(ctx context.Context, partition int32, broken bool) {
 	value := "1"

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // binary builds bin/sluice once for all tests of the package.
@@ -83,23 +85,21 @@ func (p *process) post(t *testing.T, name string, conf map[string]string) {
 func TestDev_KilledInTheMiddleAndStartedAgainOnItsDataEndsTheFile(t *testing.T) {
 	bin := binary(t)
 	data := t.TempDir()
-	const n = 50_000
-	in, out := text(t, n), filepath.Join(t.TempDir(), "out.txt")
+	in, out := text(t, 1000), filepath.Join(t.TempDir(), "out.txt")
 	args := []string{"dev", "--rest-listen", "127.0.0.1:0", "--grpc-listen", "127.0.0.1:0", "--data-dir", data, "--log-level", "error",
 		"--offset.flush.interval.ms", "200"}
 	p := start(t, bin, args...)
 	p.post(t, "src", map[string]string{"connector.class": "FileStreamSource", "file": in, "topic": "lines", "tasks.max": "1", "batch.size": "100"})
 	p.post(t, "dst", map[string]string{"connector.class": "FileStreamSink", "file": out, "topics": "lines", "tasks.max": "1",
 		"consumer.override.metadata.max.age.ms": "200", "consumer.override.max.poll.records": "50"})
-	await(t, "lines in the copy", func() bool { return len(lines(out)) > 100 })
+	// The file grows until the kill, so that it comes while lines are on their way.
+	stop := grow(t, in)
+	await(t, "lines in the copy", func() bool { return len(lines(out)) > 2000 })
 	p.kill()
-	before := len(lines(out))
-	if before >= n {
-		t.Fatalf("all %d lines were through before the kill", n)
-	}
-	t.Logf("killed with %d of %d lines in the copy", before, n)
-	start(t, bin, args...)
+	stop()
 	want := lines(in)
+	t.Logf("killed with %d of %d lines in the copy", len(lines(out)), len(want))
+	start(t, bin, args...)
 	missing := func() (n int) {
 		have := lines(out)
 		for l := range want {
@@ -110,6 +110,37 @@ func TestDev_KilledInTheMiddleAndStartedAgainOnItsDataEndsTheFile(t *testing.T) 
 		return n
 	}
 	await(t, "every line", func() bool { return missing() == 0 })
+}
+
+// grow appends lines to a file, some at a time, until stop.
+func grow(t *testing.T, path string) (stop func()) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for n := 0; ctx.Err() == nil; n += 20 {
+			for i := range 20 {
+				if _, err := fmt.Fprintf(f, "more %07d\n", n+i); err != nil {
+					done <- err
+					return
+				}
+			}
+			<-tick.C
+		}
+		done <- f.Close()
+	}()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestStandalone_RunsConnectorFilesAndGoesOnAtItsOffsetFile(t *testing.T) {
