@@ -39,8 +39,9 @@ func base(role Role) map[string]string {
 			"heartbeat.interval.ms", "3000", "max.poll.interval.ms", "300000", "fetch.min.bytes", "1", "fetch.max.bytes", "52428800",
 			"max.partition.fetch.bytes", "1048576", "fetch.wait.max.ms", "500", "check.crcs", "true", "group.protocol", "classic",
 			"enable.partition.eof", "false",
-			// What is fetched ahead: enough for a Put, not librdkafka's 64 MB for each partition.
-			"queued.max.messages.kbytes", "16384", "fetch.queue.backoff.ms", "20")
+			// What is fetched ahead: enough for a Put and for the next fetch's way, not librdkafka's 64 MB and 100,000 records for each
+			// partition. It keeps some 350 bytes beside each record.
+			"queued.max.messages.kbytes", "16384", "queued.min.messages", "10000", "fetch.queue.backoff.ms", "20")
 	case RoleAdmin:
 		delete(b, "allow.auto.create.topics")
 		delete(b, "topic.metadata.propagation.max.ms")

@@ -31,7 +31,7 @@ func (b *bench) buildRaw() string {
 // rawSettings are librdkafka's for the same as both sides are given: what the executor has by itself, and Tuning.
 var rawSettings = map[string][]string{
 	Source: {"acks=all", "enable.idempotence=false", "max.in.flight=1", "queue.buffering.max.messages=1000000", "batch.size=262144", "linger.ms=20", "queue.buffering.max.kbytes=65536"},
-	Sink: {"group.id=raw", "enable.auto.commit=false", "enable.auto.offset.store=false", "check.crcs=true", "isolation.level=read_uncommitted", "queued.max.messages.kbytes=16384", "fetch.queue.backoff.ms=20",
+	Sink: {"group.id=raw", "enable.auto.commit=false", "enable.auto.offset.store=false", "check.crcs=true", "isolation.level=read_uncommitted", "queued.max.messages.kbytes=16384", "queued.min.messages=10000", "fetch.queue.backoff.ms=20",
 		"fetch.min.bytes=100000", "max.partition.fetch.bytes=4194304"},
 }
 
