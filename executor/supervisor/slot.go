@@ -31,13 +31,15 @@ const (
 
 var errEnded = errors.New("the unit ended by itself")
 
-// slot is the place of one unit.
+// slot is the place of one unit. It has a goroutine only while there is something to do or to wait for by the clock: a unit
+// that runs costs its instance's.
 type slot struct {
 	sup  *Supervisor
 	id   unit.ID
 	wake chan struct{}
 
 	// Guarded by sup.mu.
+	parked    bool // the slot has no goroutine: poke begins another
 	want      *Desired
 	inst      *instance
 	suspended bool
@@ -63,14 +65,30 @@ type instance struct {
 	since   time.Time // when it told that
 }
 
+// poke has the slot look again at what is wanted. sup.mu is held.
 func (s *slot) poke() {
+	if s.parked {
+		s.parked = s.sup.group.Go(s.run) != nil
+		return
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run takes one step after the other until the unit is gone.
+// park says that the slot's goroutine may end: until a poke there is nothing to do. inst is the slot's, or nil.
+func (s *slot) park(inst *instance) bool {
+	s.sup.mu.Lock()
+	defer s.sup.mu.Unlock()
+	if s.sup.stopping || len(s.wake) > 0 || inst != nil && len(inst.result) > 0 {
+		return false
+	}
+	s.parked = true
+	return true
+}
+
+// run takes one step after the other until the unit is gone, or nothing is to be done until a poke.
 func (s *slot) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.sup.mu.Lock()
@@ -120,7 +138,11 @@ func (s *slot) run(ctx context.Context) error {
 		case inst != nil:
 			s.apply(inst, want, running, confirmed)
 		}
-		s.wait(ctx, inst, want)
+		due := s.due(inst, want)
+		if due <= 0 && s.park(inst) {
+			return nil
+		}
+		s.wait(ctx, inst, due)
 	}
 	// The supervisor stops: softly, and nobody is told.
 	stop, cancel := context.WithTimeout(context.Background(), s.sup.cfg.StopTimeout+abandonAfter+2*time.Second)
@@ -129,18 +151,23 @@ func (s *slot) run(ctx context.Context) error {
 	return nil
 }
 
-func (s *slot) wait(ctx context.Context, inst *instance, want *Desired) {
+// due is how long it is until the clock gives the slot something to do; 0 where it never does.
+func (s *slot) due(inst *instance, want *Desired) time.Duration {
+	at := s.pause
+	if inst == nil && s.failed != nil && want.Target == sluicev1.TargetState_TARGET_STATE_STARTED && s.retryAt.After(at) {
+		at = s.retryAt
+	}
+	return at.Sub(s.sup.cfg.Clock.Now())
+}
+
+func (s *slot) wait(ctx context.Context, inst *instance, due time.Duration) {
 	var result chan error
 	if inst != nil {
 		result = inst.result
 	}
 	var timer <-chan time.Time
-	due := s.pause
-	if inst == nil && s.failed != nil && want.Target == sluicev1.TargetState_TARGET_STATE_STARTED && s.retryAt.After(due) {
-		due = s.retryAt
-	}
-	if d := due.Sub(s.sup.cfg.Clock.Now()); d > 0 {
-		t := s.sup.cfg.Clock.NewTimer(d)
+	if due > 0 {
+		t := s.sup.cfg.Clock.NewTimer(due)
 		defer t.Stop()
 		timer = t.C()
 	}
@@ -226,7 +253,11 @@ func (s *slot) start(want *Desired) {
 			return
 		}
 		err = s.sup.group.Go(func(ctx context.Context) error {
-			inst.result <- run.Call(func() error { return inst.Run(context.WithoutCancel(ctx)) })
+			err := run.Call(func() error { return inst.Run(context.WithoutCancel(ctx)) })
+			s.sup.mu.Lock()
+			defer s.sup.mu.Unlock()
+			inst.result <- err
+			s.poke()
 			return nil
 		})
 	}
@@ -475,11 +506,11 @@ func (e *env) Confirm(ctx context.Context) error {
 
 func (e *env) Running() {
 	e.slot.sup.mu.Lock()
+	defer e.slot.sup.mu.Unlock()
 	if !e.inst.running {
 		e.slot.count(&e.slot.sup.started)
 		e.inst.running, e.inst.since = true, e.slot.sup.cfg.Clock.Now()
 	}
-	e.slot.sup.mu.Unlock()
 	e.slot.poke() // the slot tells it, in order with everything else
 }
 
@@ -491,8 +522,8 @@ func (e *env) Fenced() {
 // Reload implements Reloader.
 func (e *env) Reload() {
 	e.slot.sup.mu.Lock()
+	defer e.slot.sup.mu.Unlock()
 	e.inst.reload = true
-	e.slot.sup.mu.Unlock()
 	e.slot.poke()
 }
 

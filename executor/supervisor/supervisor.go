@@ -111,6 +111,7 @@ type Supervisor struct {
 	running   bool // the right runs
 	confirmed bool // and the newest stream's set is whole
 	expired   bool // the right has ended for longer than Kafka-fenced units may go on
+	stopping  bool // every slot has its goroutine until its unit has stopped
 }
 
 // New returns a supervisor that holds nothing.
@@ -124,10 +125,10 @@ func (s *Supervisor) Desire(d Desired) {
 	defer s.mu.Unlock()
 	sl := s.slots[d.Spec.Unit]
 	if sl == nil {
-		sl = &slot{sup: s, id: d.Spec.Unit, wake: make(chan struct{}, 1)}
-		if s.group.Go(sl.run) != nil {
-			return // stopped
+		if s.stopping {
+			return
 		}
+		sl = &slot{sup: s, id: d.Spec.Unit, wake: make(chan struct{}, 1), parked: true}
 		s.slots[d.Spec.Unit] = sl
 	}
 	if sl.want == nil || sl.want.Spec.Epoch != d.Spec.Epoch {
@@ -232,7 +233,15 @@ func (s *Supervisor) Units() []unit.ID {
 }
 
 // Stop stops all instances softly and waits for them, or until ctx ends; nothing is reported as released.
-func (s *Supervisor) Stop(ctx context.Context) error { return s.group.Stop(ctx) }
+func (s *Supervisor) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	for _, sl := range s.slots {
+		sl.poke()
+	}
+	s.mu.Unlock()
+	return s.group.Stop(ctx)
+}
 
 // Kill cuts all instances from Kafka and waits for nothing, as the death of the process would. For tests.
 func (s *Supervisor) Kill() {
@@ -245,5 +254,5 @@ func (s *Supervisor) Kill() {
 	s.mu.Unlock()
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = s.group.Stop(gone)
+	_ = s.Stop(gone)
 }

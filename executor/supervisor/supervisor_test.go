@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -329,6 +331,30 @@ func TestSupervisor_AReloadStopsSoftlyAndStartsAgainOnlyWhereItCan(t *testing.T)
 	for _, st := range c.statuses {
 		if st.State == sluicev1.State_STATE_FAILED {
 			t.Errorf("%+v", st)
+		}
+	}
+}
+
+func TestSupervisor_AUnitThatRunsCostsItsInstancesGoroutine(t *testing.T) {
+	f := &factory{}
+	s, _ := newTest(t, f)
+	s.Right(true, true)
+	before := runtime.NumGoroutine()
+	const units = 50
+	for i := range units {
+		s.Desire(want(1, func(d *Desired) { d.Spec.Unit.Task = i }))
+	}
+	await(t, "no more goroutines than instances", func() bool { return f.count() == units && runtime.NumGoroutine() <= before+units })
+	f.at(0).end <- errors.New("broken")
+	await(t, "a failure is told", func() bool {
+		return slices.ContainsFunc(s.States(), func(st State) bool { return st.State == sluicev1.State_STATE_FAILED })
+	})
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := 1; i < units; i++ {
+		if !f.at(i).is(func(i *fake) bool { return i.stopped })() {
+			t.Errorf("instance %d was not stopped", i)
 		}
 	}
 }
