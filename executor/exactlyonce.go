@@ -33,7 +33,7 @@ func (x *Executor) transactionalID(connector string, task int) string {
 // Kafka Connect, with a warning: the producer sets both itself.
 func (x *Executor) producerClient(conf map[string]string) (kafkaio.Client, error) {
 	client, err := x.cfg.Worker.Client(config.Producer, conf)
-	if err != nil || x.cfg.Worker.ExactlyOnce() != "enabled" {
+	if err != nil || !x.cfg.Worker.ExactlyOnce() {
 		return client, err
 	}
 	for key, want := range map[string]string{"enable.idempotence": "true", "transactional.id": ""} {

@@ -119,7 +119,7 @@ func New(cfg Config) (*Executor, error) {
 	}
 	x.active = activetopics.New(activetopics.Config{Topic: statuses, Client: x.internal, Clock: cfg.Clock, Logger: x.log})
 	if x.offsets = cfg.Offsets; x.offsets == nil {
-		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(), ExactlyOnce: w.ExactlyOnce() == "enabled",
+		x.offsets = offsets.NewKafka(offsets.Config{Topic: w.OffsetsTopic().Name, Producer: x.internal, Consumer: x.internal, Group: w.GroupID(), ExactlyOnce: w.ExactlyOnce(),
 			ClientID: w.GroupID() + "-offsets", Margin: func() time.Duration { return x.agent.Margin() }, Clock: cfg.Clock, Logger: x.log})
 	}
 	x.stores = offsets.NewPool(x.offsets, x.offsetsPlan)
@@ -152,7 +152,7 @@ func (x *Executor) factories() func(supervisor.Spec) (supervisor.Factory, error)
 	if !w.TopicTracking() {
 		used = nil
 	}
-	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, ExactlyOnce: w.ExactlyOnce() == "enabled",
+	plan := planner.NewFactory(planner.Deps{Find: x.registry.Connector, Submit: x.agent.SubmitPlan, ExactlyOnce: w.ExactlyOnce(),
 		CallTimeout: w.PluginCallTimeout(), Started: x.starts.count, Clock: x.cfg.Clock})
 	source := sourcetask.NewFactory(sourcetask.Deps{Find: x.registry.Connector, Converters: x.registry, WorkerProps: w.Properties(),
 		ProducerClient: x.producerClient, TransactionalID: x.transactionalID,
@@ -203,7 +203,7 @@ func (x *Executor) altering() altering.Deps {
 	return altering.Deps{Find: x.registry.Connector, Resolve: x.resolve, CallTimeout: x.cfg.Worker.PluginCallTimeout(), Clock: x.cfg.Clock,
 		Complete: x.agent.CompleteOffsets,
 		Offsets: func(ctx context.Context, conf map[string]string) (offsets.Store, func(), error) {
-			return x.stores.Open(ctx, conf, x.cfg.Worker.ExactlyOnce() == "enabled")
+			return x.stores.Open(ctx, conf, x.cfg.Worker.ExactlyOnce())
 		},
 		Groups: func(conf map[string]string) (altering.Groups, error) {
 			client, err := x.cfg.Worker.Client(config.Admin, conf)

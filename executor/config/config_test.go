@@ -40,7 +40,7 @@ func TestTheDefaultsAreKafkaConnects(t *testing.T) {
 	}
 	got := fmt.Sprintln(w.OffsetFlushInterval(), w.OffsetFlushTimeout(), w.TaskShutdownTimeout(), w.TopicCreation(), w.TopicTracking(), w.TopicTrackingReset(),
 		w.ExactlyOnce(), w.Policy(), w.HeaderConverter().Class, w.Pool(), w.Capacity(), w.Standalone(), w.ContinueOnLeaseLoss())
-	if want := "1m0s 5s 5s true true true disabled All org.apache.kafka.connect.storage.SimpleHeaderConverter default 0 false false\n"; got != want {
+	if want := "1m0s 5s 5s true true true false All org.apache.kafka.connect.storage.SimpleHeaderConverter default 0 false false\n"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	for _, s := range []struct {

@@ -130,12 +130,10 @@ func (w Worker) TopicTracking() bool { return w.values.Bool("topic.tracking.enab
 // TopicTrackingReset says whether that record may be reset. Default true.
 func (w Worker) TopicTrackingReset() bool { return w.values.Bool("topic.tracking.allow.reset") }
 
-// ExactlyOnce is exactly.once.source.support: disabled, preparing or enabled; disabled for a standalone worker.
-func (w Worker) ExactlyOnce() string {
-	if w.standalone {
-		return "disabled"
-	}
-	return strings.ToLower(w.values.String(eosSupport))
+// ExactlyOnce says whether exactly.once.source.support is enabled: a standalone worker has none, and preparing, which Kafka
+// Connect needs for its rolling restart, enables nothing.
+func (w Worker) ExactlyOnce() bool {
+	return !w.standalone && strings.EqualFold(w.values.String(eosSupport), "enabled")
 }
 
 // ConfigProviders are config.providers and the keys below it, as they were given.

@@ -81,7 +81,7 @@ func (s *state) checkGroup() {
 // checkSource checks what depends on the worker, and on what the connector can do.
 func (s *state) checkSource() {
 	if v := s.value(framework.ExactlyOnce); len(v.Errors) == 0 && v.Value != nil && strings.EqualFold(*v.Value, "required") {
-		if s.Worker.ExactlyOnce() != "enabled" {
+		if !s.Worker.ExactlyOnce() {
 			v.Errors = append(v.Errors, "This worker does not have exactly-once source support enabled.")
 		}
 		if problem := s.exactlyOnce(); problem != "" {
@@ -179,7 +179,7 @@ func noVersion(class string, want pluginversion.Requirement, have []string) stri
 func (s *state) roles() []role {
 	producer, consumer, admin := role{config.Producer, kafkaclients.Producer}, role{config.Consumer, kafkaclients.Consumer}, role{config.Admin, kafkaclients.Admin}
 	switch {
-	case !s.sink() && (s.Worker.ExactlyOnce() == "enabled" || s.text(framework.OffsetsTopic) != ""): // they read offsets themselves
+	case !s.sink() && (s.Worker.ExactlyOnce() || s.text(framework.OffsetsTopic) != ""): // they read offsets themselves
 		return []role{producer, consumer, admin}
 	case !s.sink() && s.uses(framework.TopicCreation):
 		return []role{producer, admin}

@@ -84,7 +84,7 @@ func (v Validator) Validate(ctx context.Context, c *sluicev1.Config) (*sluicev1.
 	if s.sink() {
 		out.Type = sluicev1.ConnectorType_CONNECTOR_TYPE_SINK
 	}
-	if s.sink() || v.Worker.ExactlyOnce() == "enabled" {
+	if s.sink() || v.Worker.ExactlyOnce() {
 		out.TaskClass = sluicev1.UnitClass_UNIT_CLASS_KAFKA_FENCED
 	}
 	return out, nil

@@ -182,7 +182,7 @@ func copyOffsets(ctx context.Context, from, to *cluster, connectors map[string]b
 		return ok && connectors[string(name)]
 	}
 	isolation := "read_uncommitted" // as the workers read
-	if from.worker.ExactlyOnce() == "enabled" {
+	if from.worker.ExactlyOnce() {
 		isolation = "read_committed"
 	}
 	source, err := from.offsets(ctx, from.worker.OffsetsTopic().Name, isolation, wanted)

@@ -126,7 +126,7 @@ func (t *take) look(ctx context.Context) error {
 	ids := []string{mirror.TransactionalID(t.new.worker.GroupID())}
 	for _, p := range t.list {
 		// The id of exactly-once sources is their first task's: it may be in use, and nothing is changed here.
-		if p.source && !p.present && !p.differs && t.new.worker.ExactlyOnce() != "enabled" {
+		if p.source && !p.present && !p.differs && !t.new.worker.ExactlyOnce() {
 			ids = append(ids, t.new.worker.GroupID()+"-"+p.Name+"-offsets")
 		}
 	}
