@@ -51,7 +51,7 @@ func (t *task) Start(ctx context.Context, tc connectors.SinkTaskContext, config 
 	t.client = client.New(s.client, t.clk)
 	t.targets = targets{s: s, client: t.client, byTopic: map[string]*target{}}
 	conf := s.bulk
-	conf.Settle = t.settle
+	conf.Settle, conf.Log = t.settle, t.log
 	if err := t.ask(ctx); err != nil {
 		return err
 	}
@@ -132,20 +132,20 @@ func (t *task) fill(ctx context.Context, b *connectors.SinkBatch) error {
 }
 
 // invalid deals with a record that cannot become a document.
-func (t *task) invalid(ctx context.Context, r *connectors.SinkRecord, at bulk.Source, cause error, left bool) error {
-	cause = fmt.Errorf("%s: %w", at, cause)
-	if !errors.Is(cause, ErrRecord) && !errors.Is(cause, converter.ErrData) {
-		return cause
+func (t *task) invalid(ctx context.Context, r *connectors.SinkRecord, at bulk.Source, what error, left bool) error {
+	what = fmt.Errorf("%s: %w", at, what)
+	if !errors.Is(what, ErrRecord) && !errors.Is(what, converter.ErrData) {
+		return what
 	}
 	if t.reporter != nil && !(left && t.s.reportsAsked) {
-		if _, err := t.reporter.Report(ctx, r, cause); err != nil {
+		if _, err := t.reporter.Report(ctx, r, what); err != nil {
 			return err
 		}
 	}
 	if left || t.s.drop {
 		return nil
 	}
-	return connectors.Classify(connectors.DataError, fmt.Errorf("%w (with %s=true such records are left out)", cause, dropKey))
+	return connectors.Classify(connectors.DataError, fmt.Errorf("%w (with %s=true such records are left out)", what, dropKey))
 }
 
 // settle takes what the server refuses. It is called by the sender's goroutines, one at a time.
@@ -164,31 +164,37 @@ func (t *task) settle(list []bulk.Rejected) error {
 
 // judged is what the config says of a refused document: nil where it is left out.
 func (t *task) judged(r *bulk.Rejected) error {
-	what, how, key := t.message(r)
-	switch how {
+	switch how, key := t.behavior(r); how {
 	case fail:
-		return connectors.Classify(connectors.DataError, fmt.Errorf("%w (with %s=ignore or warn such documents are left out)", what, key))
+		return connectors.Classify(connectors.DataError, fmt.Errorf("%w (with %s=ignore or warn such documents are left out)", cause(r), key))
 	case warn:
-		t.log.Warn("a document is left out", logkey.Topic, r.Topic, logkey.Partition, r.Partition, logkey.Offset, r.Offset, logkey.Err, what)
+		t.log.Warn("a document is left out", logkey.Topic, r.Topic, logkey.Partition, r.Partition, logkey.Offset, r.Offset, logkey.Err, cause(r))
 	}
 	return nil
 }
 
-// message says what is wrong with a refused document, what is to be done, and which key says so.
-func (t *task) message(r *bulk.Rejected) (what error, how, key string) {
+// behavior is what becomes of a refused document, and the key that says so.
+func (t *task) behavior(r *bulk.Rejected) (how, key string) {
 	if r.Conflict {
-		return invalid("%s: the document has another version: %s", r.Source, r.Error), t.s.conflict, conflictKey
+		return t.s.conflict, conflictKey
 	}
-	return invalid("%s: the server refuses the document: %s", r.Source, r.Error), t.s.malformed, malformedKey
+	return t.s.malformed, malformedKey
+}
+
+// cause says what is wrong with a refused document.
+func cause(r *bulk.Rejected) error {
+	if r.Conflict {
+		return invalid("%s: the document has this version or a newer one: %s", r.Source, r.Error)
+	}
+	return invalid("%s: the server refuses the document: %s", r.Source, r.Error)
 }
 
 // reportRefused reports what the server refused of a batch, and fails where the config says so.
 func (t *task) reportRefused(ctx context.Context, b *connectors.SinkBatch) (failure error) {
 	for i := range t.refused {
 		r := &t.refused[i]
-		what, how, _ := t.message(r)
-		if how == report || !t.s.reportsAsked && !r.Conflict {
-			if _, err := t.reporter.Report(ctx, &b.Records[r.Record], what); err != nil {
+		if how, _ := t.behavior(r); how == report || !t.s.reportsAsked && !r.Conflict {
+			if _, err := t.reporter.Report(ctx, &b.Records[r.Record], cause(r)); err != nil {
 				return err
 			}
 		}

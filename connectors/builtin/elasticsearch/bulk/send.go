@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/elasticsearch/client"
+	"github.com/sluice-project/sluice/internal/logkey"
 )
 
 const contentLines = "application/x-ndjson"
@@ -32,6 +34,7 @@ func (s *Sender) send(ctx context.Context, b *Bulk, ops []Op) error {
 		if attempt >= s.client.Retries() {
 			return connectors.Classify(connectors.TransientError, fmt.Errorf("%w (after max.retries=%d)", err, s.client.Retries()))
 		}
+		s.conf.Log.Warn("a bulk request is tried again", slog.Int("documents", len(left)), slog.Int("attempt", attempt+1), logkey.Err, err)
 		if err := s.client.Pause(ctx, attempt); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type Config struct {
 	InOrder bool
 	// Settle gets what a bulk had rejected, from one goroutine at a time. Its error fails the Sender.
 	Settle func([]Rejected) error
+	Log    *slog.Logger
 }
 
 // Sender sends bulks. One goroutine fills: Begin, Room and Add for each operation, End; and Flush.
