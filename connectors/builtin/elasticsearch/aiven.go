@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
 	"github.com/sluice-project/sluice/connectors/configdef"
 )
 
@@ -33,7 +34,7 @@ const (
 // aivenDef are the keys of Aiven's OpenSearch sink.
 func aivenDef() *configdef.Def {
 	d := configdef.New()
-	key := func(group string, k configdef.Key) { define(d, group, k) }
+	key := func(group string, k configdef.Key) { base.Define(d, group, k) }
 	const conversion, streams = "Data Conversion", "Data Stream"
 	connectionKeys(d, "Connector")
 	key("Connector", configdef.Key{Name: batchKey, Type: configdef.Int, Default: text("2000"), Validator: configdef.AtLeast(1), Importance: configdef.Medium, Doc: batchDoc + " So is one that has 5 MiB."})

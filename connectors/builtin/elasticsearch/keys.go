@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"strings"
 
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
 	"github.com/sluice-project/sluice/connectors/configdef"
 )
 
@@ -73,25 +74,10 @@ const (
 
 var text = configdef.Text
 
-// define adds a key; the group's order is that of the calls.
-func define(d *configdef.Def, group string, k configdef.Key) {
-	n := 0
-	for _, o := range d.Keys() {
-		if o.Group == group {
-			n = o.OrderInGroup
-		}
-	}
-	k.Group, k.OrderInGroup = group, n+1
-	if k.Importance == "" {
-		k.Importance = configdef.Low
-	}
-	d.Define(k)
-}
-
 // sinkDef are the keys of the Confluent Elasticsearch sink.
 func sinkDef() *configdef.Def {
 	d := configdef.New()
-	key := func(k configdef.Key) { define(d, "Connector", k) }
+	key := func(k configdef.Key) { base.Define(d, "Connector", k) }
 	connectionKeys(d, "Connector")
 	key(configdef.Key{Name: usageKey, Type: configdef.String, Default: text("DISABLED"), Importance: configdef.High,
 		Validator: configdef.InIgnoreCase("index", "datastream", "alias_index", "alias_datastream", disabled),
@@ -118,7 +104,7 @@ func sinkDef() *configdef.Def {
 		Doc: "Whether the server makes the ids of documents that are inserted. Records that come again are then there twice."})
 	conversionKeys(d)
 	proxyKeys(d)
-	define(d, "Security", configdef.Key{Name: protocolKey, Type: configdef.String, Default: text("PLAINTEXT"), Importance: configdef.Medium, Validator: configdef.InIgnoreCase("plaintext", "ssl"),
+	base.Define(d, "Security", configdef.Key{Name: protocolKey, Type: configdef.String, Default: text("PLAINTEXT"), Importance: configdef.Medium, Validator: configdef.InIgnoreCase("plaintext", "ssl"),
 		Doc: "SSL has the keys elastic.https.* used. With PLAINTEXT, https in connection.url goes by the system's authorities."})
 	tlsKeys(d, "Security", tlsPrefix)
 	for _, name := range []string{"kerberos.user.principal", "kerberos.keytab.path"} {
@@ -130,14 +116,14 @@ func sinkDef() *configdef.Def {
 const batchDoc = "A bulk request that has so many records is sent."
 
 func connectionKeys(d *configdef.Def, group string) {
-	define(d, group, configdef.Key{Name: urlKey, Type: configdef.List, Required: true, Importance: configdef.High, Validator: urls(),
+	base.Define(d, group, configdef.Key{Name: urlKey, Type: configdef.List, Required: true, Importance: configdef.High, Validator: urls(),
 		Doc: "The nodes, as http://host:port,http://host:port. Without a scheme it is http; if one is https, all are. What stands before an @ is not used: set connection.username and connection.password."})
-	define(d, group, configdef.Key{Name: userKey, Type: configdef.String, Importance: configdef.Medium, Doc: "The user, with connection.password."})
-	define(d, group, configdef.Key{Name: passwordKey, Type: configdef.Password, Importance: configdef.Medium, Doc: "The user's password."})
+	base.Define(d, group, configdef.Key{Name: userKey, Type: configdef.String, Importance: configdef.Medium, Doc: "The user, with connection.password."})
+	base.Define(d, group, configdef.Key{Name: passwordKey, Type: configdef.Password, Importance: configdef.Medium, Doc: "The user's password."})
 }
 
 func pressureKeys(d *configdef.Def, group, flush string) {
-	key := func(k configdef.Key) { define(d, group, k) }
+	key := func(k configdef.Key) { base.Define(d, group, k) }
 	key(configdef.Key{Name: inFlightKey, Type: configdef.Int, Default: text("5"), Validator: configdef.Between(1, 1000), Importance: configdef.Medium,
 		Doc: "How many bulk requests a task has on their way at once. With upserts it is one, so that they stay in order."})
 	key(configdef.Key{Name: bufferedKey, Type: configdef.Int, Default: text("20000"), Validator: configdef.AtLeast(1), Doc: "How many records a task takes that are not answered yet. More wait, for flush.timeout.ms at most."})
@@ -152,7 +138,7 @@ func pressureKeys(d *configdef.Def, group, flush string) {
 }
 
 func conversionKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Data Conversion", k) }
+	key := func(k configdef.Key) { base.Define(d, "Data Conversion", k) }
 	commonConversionKeys(d)
 	key(configdef.Key{Name: malformedKey, Type: configdef.String, Default: text("FAIL"), Validator: configdef.InIgnoreCase(ignore, warn, fail),
 		Doc: "What becomes of a document that the server refuses for what is in it, such as a mapping conflict: ignore, warn (log it), or fail the task. In all cases it is reported first, where there is a dead letter queue."})
@@ -163,7 +149,7 @@ func conversionKeys(d *configdef.Def) {
 }
 
 func commonConversionKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Data Conversion", k) }
+	key := func(k configdef.Key) { base.Define(d, "Data Conversion", k) }
 	key(configdef.Key{Name: ignoreKeyKey, Type: configdef.Boolean, Default: text("false"), Importance: configdef.High,
 		Doc: "Whether ids are made of the record's place in Kafka, topic+partition+offset, and not of its key."})
 	key(configdef.Key{Name: ignoreSchemaKey, Type: configdef.Boolean, Default: text("false"), Doc: "Whether no mapping is made of the schema of a topic's first value. Then the server infers one."})
@@ -178,7 +164,7 @@ func commonConversionKeys(d *configdef.Def) {
 }
 
 func proxyKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Proxy", k) }
+	key := func(k configdef.Key) { base.Define(d, "Proxy", k) }
 	key(configdef.Key{Name: proxyHostKey, Type: configdef.String, Default: text(""), Doc: "The HTTP proxy to go by."})
 	key(configdef.Key{Name: proxyPortKey, Type: configdef.Int, Default: text("8080"), Validator: configdef.Between(1, 65535), Doc: "Its port."})
 	key(configdef.Key{Name: proxyUserKey, Type: configdef.String, Default: text(""), Doc: "The user of the proxy."})
@@ -187,7 +173,7 @@ func proxyKeys(d *configdef.Def) {
 
 // refused are keys that would change what is done, and cannot.
 func refused(d *configdef.Def, group, name, why string) {
-	define(d, group, configdef.Key{Name: name, Type: configdef.String, Validator: configdef.Func("nothing", func(name string, value *string) error {
+	base.Define(d, group, configdef.Key{Name: name, Type: configdef.String, Validator: configdef.Func("nothing", func(name string, value *string) error {
 		if value == nil || *value == "" {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
 	"github.com/sluice-project/sluice/connectors/configdef"
 	"github.com/sluice-project/sluice/internal/keystore"
 )
@@ -15,7 +16,7 @@ const hostnamesKey = "ssl.endpoint.identification.algorithm"
 
 // tlsKeys are Java's keys of TLS, below a prefix.
 func tlsKeys(d *configdef.Def, group, prefix string) {
-	key := func(k configdef.Key) { k.Name = prefix + k.Name; define(d, group, k) }
+	key := func(k configdef.Key) { k.Name = prefix + k.Name; base.Define(d, group, k) }
 	store := configdef.InIgnoreCase("JKS", "PKCS12", "PEM")
 	key(configdef.Key{Name: keystore.KeyType, Type: configdef.String, Default: text("JKS"), Validator: store, Importance: configdef.Medium, Doc: "The form of the keystore: JKS and PKCS12 stand for either."})
 	key(configdef.Key{Name: keystore.KeyLocation, Type: configdef.String, Importance: configdef.High, Doc: "The file with the certificate and key that are shown to the server."})
