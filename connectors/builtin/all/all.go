@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/datagen"
+	"github.com/sluice-project/sluice/connectors/builtin/elasticsearch"
 	"github.com/sluice-project/sluice/connectors/builtin/filestream"
 	"github.com/sluice-project/sluice/connectors/builtin/jdbc"
 	"github.com/sluice-project/sluice/connectors/builtin/mirror"
@@ -20,6 +21,7 @@ func Plugins() []connectors.Plugin {
 		filestream.Plugins(),
 		verifiable.Plugins(),
 		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
+		elasticsearch.Plugins(),
 		jdbc.Plugins(),
 		mirror.Plugins(),
 		s3.Plugins(),

@@ -12,7 +12,7 @@ func TestPlugins_HaveNamesOfTheirOwn(t *testing.T) {
 			seen[name] = p.Class
 		}
 	}
-	for _, name := range []string{"FileStreamSource", "FileStreamSink", "S3Sink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink",
+	for _, name := range []string{"FileStreamSource", "FileStreamSink", "S3Sink", "ElasticsearchSink", "OpenSearchSink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink",
 		"io.confluent.connect.jdbc.JdbcSourceConnector", "io.aiven.connect.jdbc.JdbcSourceConnector", "io.confluent.connect.jdbc.JdbcSinkConnector", "io.aiven.connect.jdbc.JdbcSinkConnector"} {
 		if _, ok := seen[name]; !ok {
 			t.Errorf("nothing is called %s", name)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
 	"github.com/sluice-project/sluice/connectors/builtin/s3/format"
 	"github.com/sluice-project/sluice/connectors/configdef"
 )
@@ -47,7 +48,7 @@ const aivenRegion = "us-east-1"
 // aivenDef are the keys of Aiven's S3 sink, and Sluice's own.
 func aivenDef() *configdef.Def {
 	d := configdef.New()
-	aws := func(k configdef.Key) { define(d, "AWS", k) }
+	aws := func(k configdef.Key) { base.Define(d, "AWS", k) }
 	aws(configdef.Key{Name: aBucketKey, Type: configdef.String, Required: true, Importance: configdef.High, Validator: bucketName(), Doc: "The bucket. It has to be there."})
 	aws(configdef.Key{Name: aRegionKey, Type: configdef.String, Default: text(aivenRegion), Importance: configdef.Medium, Validator: configdef.NonEmpty(), Doc: "The bucket's region."})
 	aws(configdef.Key{Name: aEndpointKey, Type: configdef.String, Validator: configdef.OrNull(urlOrEmpty()), Doc: "The URL of the service, where it is not Amazon's."})
@@ -67,7 +68,7 @@ func aivenDef() *configdef.Def {
 	aws(configdef.Key{Name: aMaxBackoffKey, Type: configdef.Long, Default: text("20000"), Validator: configdef.AtLeast(1), Doc: "The longest pause between retries of a request, in milliseconds."})
 	aws(configdef.Key{Name: aRetriesKey, Type: configdef.Int, Default: text("3"), Validator: configdef.Between(0, 30), Doc: "How often a request is tried again before the batch as a whole is."})
 	aws(configdef.Key{Name: aRetryAfterKey, Type: configdef.Long, Validator: configdef.OrNull(configdef.Between(0, 86_400_000)), Doc: "How long to wait, in milliseconds, before a batch is put again that could not be uploaded: 5000 where nothing is said."})
-	file := func(k configdef.Key) { define(d, "File", k) }
+	file := func(k configdef.Key) { base.Define(d, "File", k) }
 	file(configdef.Key{Name: templateKey, Type: configdef.String, Importance: configdef.Medium, Validator: configdef.OrNull(templateValidator()),
 		Doc: "An object's name: {{topic}}, {{partition}} and {{start_offset}}, which take :padding=true, all three, and {{timestamp:unit=yyyy}} (MM, dd, HH). Without it {{topic}}-{{partition}}-{{start_offset}} and the compression's extension."})
 	file(configdef.Key{Name: aCompressionKey, Type: configdef.String, Default: text("gzip"), Importance: configdef.Medium, Validator: lower(format.Compressions()...),
@@ -78,7 +79,7 @@ func aivenDef() *configdef.Def {
 	file(configdef.Key{Name: oldZoneKey, Type: configdef.String, Validator: configdef.OrNull(timezone()), Doc: "The older name of file.name.timestamp.timezone."})
 	file(configdef.Key{Name: oldSourceKey, Type: configdef.String, Validator: configdef.OrNull(lower("wallclock", "event")), Doc: "The older name of file.name.timestamp.source."})
 	refusedText(d, "File", aPrefixTemplate, "say it in file.name.template")
-	form := func(k configdef.Key) { define(d, "Format", k) }
+	form := func(k configdef.Key) { base.Define(d, "Format", k) }
 	form(configdef.Key{Name: outputTypeKey, Type: configdef.String, Default: text("csv"), Importance: configdef.Medium, Validator: lower("avro", "csv", "json", "jsonl", "parquet"), Doc: "The format of the files: JSON is one array, JSONL one value a line."})
 	form(configdef.Key{Name: outputFieldsKey, Type: configdef.List, Default: text("value"), Importance: configdef.Medium, Validator: configdef.NonEmptyListIn("key", "value", "offset", "timestamp", "headers"),
 		Doc: "What of a record is written, in this order. Avro and Parquet have no headers."})
@@ -94,7 +95,7 @@ func aivenDef() *configdef.Def {
 
 // refusedText are keys that are not supported at all.
 func refusedText(d *configdef.Def, group, name, why string) {
-	define(d, group, configdef.Key{Name: name, Type: configdef.Password, Validator: configdef.Func("not set", func(name string, value *string) error {
+	base.Define(d, group, configdef.Key{Name: name, Type: configdef.Password, Validator: configdef.Func("not set", func(name string, value *string) error {
 		if value == nil || *value == "" {
 			return nil
 		}

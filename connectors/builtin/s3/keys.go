@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-project/sluice/connectors/builtin/internal/base"
 	"github.com/sluice-project/sluice/connectors/builtin/s3/format"
 	"github.com/sluice-project/sluice/connectors/configdef"
 )
@@ -93,21 +94,6 @@ const (
 	requestTimeoutText = "60000"
 )
 
-// define adds a key; the group's order is that of the calls.
-func define(d *configdef.Def, group string, k configdef.Key) {
-	n := 0
-	for _, o := range d.Keys() {
-		if o.Group == group {
-			n = o.OrderInGroup
-		}
-	}
-	k.Group, k.OrderInGroup = group, n+1
-	if k.Importance == "" {
-		k.Importance = configdef.Low
-	}
-	d.Define(k)
-}
-
 // sinkDef are the keys of the Confluent S3 sink, and Sluice's own.
 func sinkDef() *configdef.Def {
 	d := configdef.New()
@@ -122,7 +108,7 @@ func sinkDef() *configdef.Def {
 var text = configdef.Text
 
 func connectorKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Connector", k) }
+	key := func(k configdef.Key) { base.Define(d, "Connector", k) }
 	key(configdef.Key{Name: formatClassKey, Type: configdef.Class, Required: true, Importance: configdef.High, Validator: oneOf("format", jsonFormat, avroFormat, parquetFormat, byteArrayFormat),
 		Doc: "The format of the files."})
 	key(configdef.Key{Name: flushSizeKey, Type: configdef.Int, Required: true, Importance: configdef.High, Validator: configdef.AtLeast(1),
@@ -161,7 +147,7 @@ func connectorKeys(d *configdef.Def) {
 }
 
 func s3Keys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "S3", k) }
+	key := func(k configdef.Key) { base.Define(d, "S3", k) }
 	key(configdef.Key{Name: bucketKey, Type: configdef.String, Required: true, Importance: configdef.High, Validator: bucketName(), Doc: "The bucket. It has to be there."})
 	key(configdef.Key{Name: regionKey, Type: configdef.String, Default: text("us-west-2"), Importance: configdef.Medium, Validator: configdef.NonEmpty(), Doc: "The bucket's region."})
 	key(configdef.Key{Name: partSizeKey, Type: configdef.Int, Default: text(fmt.Sprint(defaultPartSize)), Importance: configdef.High, Validator: configdef.Between(minPartSize, math.MaxInt32),
@@ -200,7 +186,7 @@ func s3Keys(d *configdef.Def) {
 	ignored(d, "S3", "max.files.scan.limit", configdef.Int, "100")
 	refused(d, "S3", "s3.object.tagging", "false", "objects are not tagged")
 	refused(d, "S3", "s3.schema.partition.affix.type", "NONE", "names of schemas are no part of an object's name")
-	define(d, "S3", configdef.Key{Name: "s3.sse.customer.key", Type: configdef.Password, Validator: configdef.Func("not set", func(name string, value *string) error {
+	base.Define(d, "S3", configdef.Key{Name: "s3.sse.customer.key", Type: configdef.Password, Validator: configdef.Func("not set", func(name string, value *string) error {
 		if value == nil || *value == "" {
 			return nil
 		}
@@ -209,7 +195,7 @@ func s3Keys(d *configdef.Def) {
 }
 
 func storageKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Storage", k) }
+	key := func(k configdef.Key) { base.Define(d, "Storage", k) }
 	key(configdef.Key{Name: storageKey, Type: configdef.Class, Default: text(storageClass), Validator: oneOf("storage", storageClass), Doc: "There is only S3."})
 	key(configdef.Key{Name: topicsDirKey, Type: configdef.String, Default: text("topics"), Importance: configdef.High, Doc: "What names of objects begin with; empty for none."})
 	key(configdef.Key{Name: storeURLKey, Type: configdef.String, Importance: configdef.High, Validator: configdef.OrNull(urlOrEmpty()), Doc: "The URL of the service, where it is not Amazon's."})
@@ -218,7 +204,7 @@ func storageKeys(d *configdef.Def) {
 }
 
 func partitionerKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Partitioner", k) }
+	key := func(k configdef.Key) { base.Define(d, "Partitioner", k) }
 	key(configdef.Key{Name: partitionerKey, Type: configdef.Class, Default: text(byDefault), Importance: configdef.High, Validator: oneOf("partitioner", byDefault, byField, byTime, byDay, byHour),
 		Doc: "Into which directory of its topic a record goes: one for each of Kafka's partitions, or by fields, or by time."})
 	key(configdef.Key{Name: fieldNameKey, Type: configdef.List, Default: text(""), Importance: configdef.Medium, Doc: "The fields of FieldPartitioner; dots lead into structs."})
@@ -232,7 +218,7 @@ func partitionerKeys(d *configdef.Def) {
 }
 
 func sluiceKeys(d *configdef.Def) {
-	key := func(k configdef.Key) { define(d, "Sluice", k) }
+	key := func(k configdef.Key) { base.Define(d, "Sluice", k) }
 	key(configdef.Key{Name: rotateBytesKey, Type: configdef.Long, Default: text("-1"), Validator: unlimitedOrAtLeastOne(),
 		Doc: "Files of a topic's partition are cut once their records have so many bytes before compression. -1 is off."})
 	key(configdef.Key{Name: bufferKey, Type: configdef.Long, Default: text(fmt.Sprint(defaultBufferMax)), Validator: configdef.AtLeast(1 << 20),
@@ -242,12 +228,12 @@ func sluiceKeys(d *configdef.Def) {
 
 // ignored are keys that change nothing here.
 func ignored(d *configdef.Def, group, name string, typ configdef.Type, def string) {
-	define(d, group, configdef.Key{Name: name, Type: typ, Default: text(def), Doc: "Taken, and without effect: it tunes what is done otherwise here."})
+	base.Define(d, group, configdef.Key{Name: name, Type: typ, Default: text(def), Doc: "Taken, and without effect: it tunes what is done otherwise here."})
 }
 
 // refused are keys that would change what is written, and cannot.
 func refused(d *configdef.Def, group, name, only, why string) {
-	define(d, group, configdef.Key{Name: name, Type: configdef.String, Default: text(only), Validator: configdef.Func(only, func(name string, value *string) error {
+	base.Define(d, group, configdef.Key{Name: name, Type: configdef.String, Default: text(only), Validator: configdef.Func(only, func(name string, value *string) error {
 		if value == nil || strings.EqualFold(*value, only) {
 			return nil
 		}
