@@ -63,20 +63,24 @@ func newClient(s *settings, clk clock.Clock) (*client, error) {
 
 func (c *client) close() { c.transport.CloseIdleConnections() }
 
+// ourKeys are the keys in messages about certificates.
+var ourKeys = strings.NewReplacer(keystore.KeyLocation, keystoreKey, keystore.KeyStorePassword, keystorePassword,
+	keystore.TrustLocation, truststoreKey, keystore.TrustPassword, truststorePwKey, keystore.TrustType, truststoreType)
+
 // newTLS is what the keys say of certificates.
 func newTLS(v configdef.Values) (*tls.Config, error) {
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
 	if path := v.String(keystoreKey); path != "" {
 		id, err := keystore.Keys{keystore.KeyLocation: path, keystore.KeyStorePassword: v.Password(keystorePassword), keystore.KeyType: "PKCS12"}.Identity()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", keystoreKey, err)
+			return nil, errors.New(ourKeys.Replace(err.Error()))
 		}
 		out.Certificates = []tls.Certificate{*id}
 	}
 	if path := v.String(truststoreKey); path != "" {
-		certs, err := keystore.Keys{keystore.TrustLocation: path, keystore.TrustPassword: v.Password(truststorePwKey)}.Authorities()
+		certs, err := keystore.Keys{keystore.TrustLocation: path, keystore.TrustPassword: v.Password(truststorePwKey), keystore.TrustType: v.String(truststoreType)}.Authorities()
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", truststoreKey, err)
+			return nil, errors.New(ourKeys.Replace(err.Error()))
 		}
 		out.RootCAs = x509.NewCertPool()
 		for _, cert := range certs {

@@ -122,6 +122,7 @@ const (
 	oauthStyleKey    = "sluice.http.oauth2.client.auth"
 	truststoreKey    = "sluice.http.truststore"
 	truststorePwKey  = "sluice.http.truststore.password"
+	truststoreType   = "sluice.http.truststore.type"
 	defaultInterval  = 60_000
 	defaultCatchUp   = 30_000
 	defaultMaxBytes  = "67108864"
@@ -254,7 +255,8 @@ func clientKeys(d *configdef.Def) {
 		configdef.Key{Name: proxyPasswordKey, Type: configdef.Password, Default: text(""), Importance: configdef.Medium, Doc: "The password for the proxy."},
 		configdef.Key{Name: keystoreKey, Type: configdef.String, Default: text(""), Importance: configdef.Medium, Doc: "A PKCS12 file with the client's certificate and key."},
 		configdef.Key{Name: keystorePassword, Type: configdef.Password, Default: text(""), Importance: configdef.Medium, Doc: "The keystore's password."},
-		configdef.Key{Name: truststoreKey, Type: configdef.String, Default: text(""), Importance: configdef.Medium, Doc: "A file with the authorities that are trusted, instead of the system's: PEM, JKS or PKCS12."},
+		configdef.Key{Name: truststoreKey, Type: configdef.String, Default: text(""), Importance: configdef.Medium, Doc: "A file with the authorities that are trusted, instead of the system's."},
+		configdef.Key{Name: truststoreType, Type: configdef.String, Default: text("PEM"), Validator: configdef.InIgnoreCase("PEM", "JKS", "PKCS12"), Doc: "The form of that file."},
 		configdef.Key{Name: truststorePwKey, Type: configdef.Password, Default: text(""), Importance: configdef.Medium, Doc: "The truststore's password."},
 	)
 	in(d, "Authentication",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -53,8 +54,8 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 		return "", t.failed(err)
 	}
 	t.header, t.ends, t.used = token.Type()+" "+token.AccessToken, time.Time{}, false
-	if !token.Expiry.IsZero() {
-		lives := time.Duration(token.ExpiresIn) * time.Second
+	if seconds, err := strconv.ParseFloat(fmt.Sprint(token.Extra("expires_in")), 64); err == nil && seconds > 0 {
+		lives := time.Duration(min(seconds, longestWait.Seconds())) * time.Second
 		t.ends = t.clk.Now().Add(lives - min(early, lives/2))
 	}
 	return t.header, nil
