@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/builtin/datagen"
 	"github.com/sluice-project/sluice/connectors/builtin/filestream"
+	"github.com/sluice-project/sluice/connectors/builtin/httpsource"
 	"github.com/sluice-project/sluice/connectors/builtin/jdbc"
 	"github.com/sluice-project/sluice/connectors/builtin/mirror"
 	"github.com/sluice-project/sluice/connectors/builtin/null"
@@ -19,7 +20,7 @@ func Plugins() []connectors.Plugin {
 	return slices.Concat(
 		filestream.Plugins(),
 		verifiable.Plugins(),
-		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
+		[]connectors.Plugin{datagen.Plugin(), httpsource.Plugin(), null.Plugin()},
 		jdbc.Plugins(),
 		mirror.Plugins(),
 		s3.Plugins(),
