@@ -46,7 +46,7 @@ compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1
 .PHONY: chaos
 chaos: ## The story of processes that are killed, exactly-once sources and sinks under fire, and the connectors of S3, HTTP and databases, longer and in any order. KILLS=200 SEED=n.
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_SEED=$(or $(SEED),1) $(GO) test -tags integration -count=1 -timeout 5h -run Chaos -v ./integration/cluster
-	CHAOS_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 2h -run Chaos -v ./integration/systems
+	CHAOS_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 4h -run Chaos -v ./integration/systems
 	JDBC_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 2h -run FromOneDatabaseToTheOther -v ./integration/systems/jdbc
 
 .PHONY: guards

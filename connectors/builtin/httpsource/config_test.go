@@ -92,7 +92,7 @@ func TestConfig_RefusesWhatIsNotSupported(t *testing.T) {
 func TestConfig_SaysNoSecrets(t *testing.T) {
 	config := map[string]string{topicKey: "t", urlKey: "http://u:hush@host/", headersKey: "Authorization Bearer hush", paramsKey: "key=hush${x!}", authPasswordKey: "hush"}
 	for key, fault := range faults(config) {
-		if key != headersKey && strings.Contains(fault, "hush") {
+		if strings.Contains(fault, "hush") {
 			t.Errorf("%s: %s", key, fault)
 		}
 	}

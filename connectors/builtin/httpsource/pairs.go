@@ -12,19 +12,15 @@ import (
 // pair is a name and a value of a list in a config.
 type pair struct{ name, value string }
 
-// pairs reads name=value lists, as castorm's ConfigUtils does.
-func pairs(text, between, within string) ([]pair, error) {
-	return pairsOf(strings.Split(text, between), within)
-}
-
-func pairsOf(items []string, within string) (out []pair, err error) {
-	for _, item := range items {
+// pairs reads name=value lists, as castorm's ConfigUtils does. Its error shows nothing of the text, which may have secrets.
+func pairs(text, between, within string) (out []pair, err error) {
+	for i, item := range strings.Split(text, between) {
 		if item = configdef.Trim(item); item == "" {
 			continue
 		}
 		name, value, ok := strings.Cut(item, within)
 		if !ok {
-			return nil, fmt.Errorf("%q is no pair: name%svalue would be right", item, within)
+			return nil, fmt.Errorf("entry %d is no pair: name%svalue would be right", i+1, within)
 		}
 		out = append(out, pair{configdef.Trim(name), configdef.Trim(value)})
 	}
@@ -38,7 +34,7 @@ func headers(text string) ([]pair, error) {
 	for i := range out {
 		out[i].value = strings.ReplaceAll(out[i].value, kept, ",")
 		if strings.ContainsAny(out[i].value, "\r\n\x00") || out[i].name == "" || strings.ContainsFunc(out[i].name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`()<>@,;:\"/[]?={}`, r) }) {
-			return nil, fmt.Errorf("%q is no header", out[i].name)
+			return nil, fmt.Errorf("entry %d is no header: its name or value has a character that none may have", i+1)
 		}
 	}
 	return out, err

@@ -1,6 +1,7 @@
 package httpsource
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -52,7 +53,7 @@ func parseTemplate(text, factory string, now time.Time) (template, error) {
 		}
 		n := closing(rest)
 		if n < 0 {
-			return template{}, fmt.Errorf("the reference %q has no end: } is missing", "${"+excerpt(rest, 40))
+			return template{}, errors.New("a reference, ${, has no end: } is missing")
 		}
 		p, err := parseReference(rest[:n], factory, now)
 		if err != nil {
