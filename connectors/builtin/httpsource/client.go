@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -258,21 +259,21 @@ func (v validators) ask(h http.Header) {
 }
 
 // refusal is the error of a status that the config does not take, and how long the server asks to wait.
-func (c *client) refusal(r request, a answer) (err error, wait time.Duration, asked bool) { //nolint:revive // the error is the result
+func (c *client) refusal(r request, a answer) (wait time.Duration, asked bool, err error) {
 	wait, asked = retryAfter(a.header, c.clk.Now())
 	text := fmt.Sprintf("%s was answered %d %s", r, a.status, http.StatusText(a.status))
 	switch {
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusForbidden && exhausted(a.header):
-		return connectors.Classify(connectors.TransientError, fmt.Errorf("%w: %s: there were too many requests (%s)", ErrStatus, text, rateKey)), wait, asked
+		return wait, asked, connectors.Classify(connectors.TransientError, fmt.Errorf("%w: %s: there were too many requests (%s)", ErrStatus, text, rateKey))
 	case a.status == http.StatusRequestTimeout, a.status == http.StatusInternalServerError, a.status >= 502 && a.status <= 504:
-		return connectors.Classify(connectors.TransientError, fmt.Errorf("%w: %s", ErrStatus, text)), wait, asked
+		return wait, asked, connectors.Classify(connectors.TransientError, fmt.Errorf("%w: %s", ErrStatus, text))
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden, a.status == http.StatusProxyAuthRequired:
 		// The body may repeat what was sent.
-		return connectors.Classify(connectors.AuthorisationError, fmt.Errorf("%w: %s: %s", ErrStatus, text, c.credentials(a.status))), 0, false
+		return 0, false, connectors.Classify(connectors.AuthorisationError, fmt.Errorf("%w: %s: %s", ErrStatus, text, c.credentials(a.status)))
 	case a.status == http.StatusNotFound, a.status == http.StatusMethodNotAllowed, a.status == http.StatusGone:
-		return configError(fmt.Errorf("%w: %s: %s and %s are what was asked for", ErrStatus, text, urlKey, methodKey)), 0, false
+		return 0, false, configError(fmt.Errorf("%w: %s: %s and %s are what was asked for", ErrStatus, text, urlKey, methodKey))
 	}
-	return fmt.Errorf("%w: %s, which is neither in %s nor in %s: %q", ErrStatus, text, processKey, skipKey, excerpt(c.scrubbed(string(a.body)), 300)), 0, false
+	return 0, false, fmt.Errorf("%w: %s, which is neither in %s nor in %s: %q", ErrStatus, text, processKey, skipKey, excerpt(c.scrubbed(r, string(a.body)), 300))
 }
 
 // credentials says what a server has refused.
@@ -288,10 +289,30 @@ func (c *client) credentials(status int) string {
 	return "the credentials are refused: " + what
 }
 
-// scrubbed is a text without the config's secrets.
-func (c *client) scrubbed(text string) string {
-	for _, key := range []string{authPasswordKey, bearerKey, clientSecretKey, proxyPasswordKey, keystorePassword, truststorePwKey} {
-		if secret := c.s.Password(key); secret != "" {
+// scrubbed is what a server says without the config's secrets, and without what headers and parameters may have of them.
+func (c *client) scrubbed(r request, text string) string {
+	var secrets []string
+	for _, key := range []string{authPasswordKey, bearerKey, clientSecretKey, proxyPasswordKey} {
+		secrets = append(secrets, c.s.Password(key))
+	}
+	const short = 8 // words that are shorter say too much else
+	for _, h := range r.headers {
+		for word := range strings.FieldsSeq(h.value) {
+			if len(word) >= short {
+				secrets = append(secrets, word)
+			}
+		}
+	}
+	for _, values := range r.url.Query() {
+		for _, v := range values {
+			if len(v) >= short {
+				secrets = append(secrets, v)
+			}
+		}
+	}
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	for _, secret := range secrets {
+		if secret != "" {
 			text = strings.ReplaceAll(text, secret, configdef.Hidden)
 		}
 	}

@@ -155,7 +155,7 @@ func TestEveryRecordComesAtLeastOnce_WhateverThePagesAndKills(t *testing.T) {
 		f.mu.Lock()
 		n := len(f.seconds)
 		f.mu.Unlock()
-		for range 20 + 3*n { // each poll hands over records, or asks for a page
+		for i := 0; i < 20+3*n && len(seen) < n; i++ { // each poll hands over records, or asks for a page
 			poll(100)
 		}
 		for id := 1; id <= n; id++ {

@@ -139,7 +139,7 @@ func (t *task) fetch(ctx context.Context) error {
 		t.end(time.Time{})
 		return nil
 	}
-	err, wait, asked := t.c.refusal(r, a) //nolint:revive // the error is the result
+	wait, asked, err := t.c.refusal(r, a)
 	if asked {
 		t.due = later(t.due, t.clk.Now().Add(wait))
 		return &asking{err}

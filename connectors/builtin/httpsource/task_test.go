@@ -128,20 +128,6 @@ func TestPages_ThatAreInDescendingOrderFail(t *testing.T) {
 	}
 }
 
-// readAll polls until nothing comes twice in a row.
-func (r *running) readAll() (out []string) {
-	r.tb.Helper()
-	for empty := 0; empty < 2; {
-		got := keys(r.read())
-		if out = append(out, got...); len(got) == 0 {
-			empty++
-		} else {
-			empty = 0
-		}
-	}
-	return out
-}
-
 func TestPages_AreFollowed(t *testing.T) {
 	five := []string{item(1, 1), item(2, 2), item(3, 3), item(4, 4), item(5, 5)}
 	// page answers with two items from there on.

@@ -109,7 +109,7 @@ func TestRetry_WaitsAsLongAsTheServerSays(t *testing.T) {
 func TestRetry_DoublesItsPausesAndEnds(t *testing.T) {
 	a := newAPI(t, status(503))
 	r := start(t, a.config(backoffKey, "2000", backoffMaxKey, "7000", retriesKey, "4"), &conformance.SourceContext{})
-	r.fails("503 Service Unavailable", "(again in 2s)")
+	_ = r.fails("503 Service Unavailable", "(again in 2s)")
 	for _, again := range []string{"4s", "7s", "7s"} {
 		r.clk.Advance(10 * time.Second)
 		if err := r.fails("(again in " + again + ")"); !connectors.IsRetriable(err) {
