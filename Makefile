@@ -44,9 +44,10 @@ compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1
 	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1800s -v -p 1 ./integration/compat
 
 .PHONY: chaos
-chaos: ## The story of processes that are killed, and exactly-once sources and sinks under fire, longer and in any order. KILLS=200 SEED=n.
+chaos: ## The story of processes that are killed, exactly-once sources and sinks under fire, and the connectors of S3, HTTP and databases, longer and in any order. KILLS=200 SEED=n.
 	CHAOS_KILLS=$(or $(KILLS),200) CHAOS_SEED=$(or $(SEED),1) $(GO) test -tags integration -count=1 -timeout 5h -run Chaos -v ./integration/cluster
-	CHAOS_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 2h -run Chaos -v ./integration/systems
+	CHAOS_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 4h -run Chaos -v ./integration/systems
+	JDBC_KILLS=$(or $(KILLS),20) $(GO) test -tags integration -count=1 -timeout 2h -run FromOneDatabaseToTheOther -v ./integration/systems/jdbc
 
 .PHONY: guards
 guards: ## Each guard of promise 2 in, then out: the checker of histories has to see it.

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-project/sluice/connectors/builtin/datagen"
 	"github.com/sluice-project/sluice/connectors/builtin/elasticsearch"
 	"github.com/sluice-project/sluice/connectors/builtin/filestream"
+	"github.com/sluice-project/sluice/connectors/builtin/httpsource"
 	"github.com/sluice-project/sluice/connectors/builtin/jdbc"
 	"github.com/sluice-project/sluice/connectors/builtin/mirror"
 	"github.com/sluice-project/sluice/connectors/builtin/null"
@@ -20,7 +21,7 @@ func Plugins() []connectors.Plugin {
 	return slices.Concat(
 		filestream.Plugins(),
 		verifiable.Plugins(),
-		[]connectors.Plugin{datagen.Plugin(), null.Plugin()},
+		[]connectors.Plugin{datagen.Plugin(), httpsource.Plugin(), null.Plugin()},
 		elasticsearch.Plugins(),
 		jdbc.Plugins(),
 		mirror.Plugins(),

@@ -13,7 +13,8 @@ func TestPlugins_HaveNamesOfTheirOwn(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"FileStreamSource", "FileStreamSink", "S3Sink", "ElasticsearchSink", "OpenSearchSink", "VerifiableSource", "VerifiableSink", "Datagen", "NullSink",
-		"io.confluent.connect.jdbc.JdbcSourceConnector", "io.aiven.connect.jdbc.JdbcSourceConnector", "io.confluent.connect.jdbc.JdbcSinkConnector", "io.aiven.connect.jdbc.JdbcSinkConnector"} {
+		"io.confluent.connect.jdbc.JdbcSourceConnector", "io.aiven.connect.jdbc.JdbcSourceConnector", "io.confluent.connect.jdbc.JdbcSinkConnector", "io.aiven.connect.jdbc.JdbcSinkConnector",
+		"HttpSource", "com.github.castorm.kafka.connect.http.HttpSourceConnector"} {
 		if _, ok := seen[name]; !ok {
 			t.Errorf("nothing is called %s", name)
 		}
