@@ -92,7 +92,7 @@ func TestValidate_SaysWhatIsNotSupportedAndWhatIsMissing(t *testing.T) {
 
 // Each example writes a record that it is made for.
 func TestExamples_AreValidAndRun(t *testing.T) {
-	files, err := filepath.Glob("../../../deploy/examples/elasticsearch/*.json")
+	files, err := filepath.Glob("../../../examples/elasticsearch/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
