@@ -35,13 +35,18 @@ func (b *bench) empty() string {
 	return path
 }
 
-// running creates sources of an empty file one after another, each until it runs, and deletes them.
+// rest is how long a side is left alone before a connector is created: right after a deletion Kafka Connect's rebalance is
+// still under way, and Sluice's states are paced.
+const rest = 2 * time.Second
+
+// running creates sources of an empty file one after another, each on a side at rest until it runs, and deletes them.
 func (b *bench) running(s *side, name string) map[metric]float64 {
 	b.t.Helper()
 	file := b.empty()
 	var took []float64
 	for i := range b.job.Records {
 		name := fmt.Sprintf("%s-%d", name, i)
+		time.Sleep(rest) // nothing may happen in it
 		began := time.Now()
 		b.post(s, name, b.job.Config(Source, name, file))
 		tick := time.NewTicker(2 * time.Millisecond)

@@ -134,7 +134,7 @@ func Jobs(match *regexp.Regexp) (out []Job) {
 	for _, direction := range []string{Source, Sink, Through} {
 		out = append(out, Job{Kind: Latency, Direction: direction, Format: String, Size: 100, Records: 20_000, Untuned: true})
 	}
-	out = append(out, Job{Kind: Start, Records: 1}, Job{Kind: Running, Records: 20})
+	out = append(out, Job{Kind: Start, Records: 1}, Job{Kind: Running, Records: 10})
 	out = append(out, Job{Kind: StallSink, Direction: Sink, Format: String, Size: 100, Records: 10_000_000, Tasks: 1},
 		Job{Kind: StallBroker, Direction: Source, Format: String, Size: 100, Records: 10_000_000, Tasks: 1})
 	return slices.DeleteFunc(out, func(j Job) bool { return !match.MatchString(j.Name()) })
