@@ -61,7 +61,7 @@ func StartMariaDB(t testing.TB) *Database {
 	data, port := filepath.Join(dir, "data"), FreePort(t)
 	run(t, append(as, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db")...)
 	sqlFile := filepath.Join(dir, "init.sql")
-	init := fmt.Sprintf("CREATE USER IF NOT EXISTS '%[1]s'@'127.0.0.1' IDENTIFIED BY '%[2]s';\nGRANT ALL ON *.* TO '%[1]s'@'127.0.0.1';\nCREATE DATABASE IF NOT EXISTS %[1]s;\n", DatabaseUser, DatabasePassword)
+	init := fmt.Sprintf("CREATE USER IF NOT EXISTS '%[1]s'@'127.0.0.1' IDENTIFIED BY '%[2]s';\nGRANT ALL ON *.* TO '%[1]s'@'127.0.0.1' WITH GRANT OPTION;\nCREATE DATABASE IF NOT EXISTS %[1]s;\n", DatabaseUser, DatabasePassword)
 	if err := os.WriteFile(sqlFile, []byte(init), 0o644); err != nil { //nolint:gosec // another user reads it
 		t.Fatal(err)
 	}

@@ -4,14 +4,18 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// Proxy is a TCP proxy that can be cut: connections stay open and carry nothing, as where a network is partitioned; and
-// new ones are accepted by nobody behind it.
+// Proxy is a TCP proxy that can be slow, and be cut: connections stay open and carry nothing, as where a network is
+// partitioned; and new ones are accepted by nobody behind it.
 type Proxy struct {
 	listener net.Listener
 	target   string
+
+	delay atomic.Int64 // ns
 
 	mu    sync.Mutex
 	cut   bool
@@ -52,6 +56,9 @@ func NewProxy(t testing.TB, target string) *Proxy {
 
 // Addr is where it listens.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Slow has everything that is sent take so much longer, each way; 0 is no longer.
+func (p *Proxy) Slow(by time.Duration) { p.delay.Store(int64(by)) }
 
 // Cut lets nothing through from now on.
 func (p *Proxy) Cut() {
@@ -124,6 +131,7 @@ func (p *Proxy) copy(to io.Writer, from io.Reader) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
+		time.Sleep(time.Duration(p.delay.Load())) // it is what is asked for
 		p.through()
 		if n > 0 {
 			if _, err := to.Write(buf[:n]); err != nil {

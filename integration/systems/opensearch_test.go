@@ -8,12 +8,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,8 +30,7 @@ type searchJob struct {
 	t      *testing.T
 	kafka  *harness.Kafka
 	server *harness.OpenSearch
-	proxy  string
-	moody  atomic.Bool // the proxy refuses some
+	proxy  *moody
 	client *kgo.Client
 }
 
@@ -43,34 +38,17 @@ func beginSearch(t *testing.T) *searchJob {
 	t.Helper()
 	kafka := harness.StartKafka(t, root)
 	j := &searchJob{t: t, kafka: kafka, server: harness.StartOpenSearch(t, root)}
-	to, err := url.Parse(j.server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	through := httputil.NewSingleHostReverseProxy(to)
-	through.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	var bulks atomic.Int64
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, password, _ := r.BasicAuth()
+	j.proxy = startMoody(t, j.server.URL, `{"error":{"type":"es_rejected_execution_exception","reason":"rejected"},"status":429}`, func(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Set("Content-Type", "application/json")
-		switch n := bulks.Add(1); {
-		case user != searchUser || password != searchPassword:
+		if user, password, _ := r.BasicAuth(); user != searchUser || password != searchPassword {
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = fmt.Fprint(w, `{"error":{"type":"security_exception","reason":"unable to authenticate"},"status":401}`)
-		case j.moody.Load() && n%7 == 0:
-			w.WriteHeader(http.StatusServiceUnavailable)
-		case j.moody.Load() && n%11 == 0:
-			w.WriteHeader(http.StatusTooManyRequests)
-			_, _ = fmt.Fprint(w, `{"error":{"type":"es_rejected_execution_exception","reason":"rejected"},"status":429}`)
-		case j.moody.Load() && n%13 == 0:
-			panic(http.ErrAbortHandler) // the connection is reset
-		default:
-			through.ServeHTTP(w, r)
+			return false
 		}
-	}))
-	t.Cleanup(proxy.Close)
-	j.proxy = proxy.URL
+		return true
+	})
 	j.Cluster = harness.Start(t, harness.Options{Executors: []string{"default", "default"}, TTL: 4 * time.Second, Margin: 3 * time.Second, Kafka: kafka, Root: root}, harness.Release(t, root))
+	var err error
 	if j.client, err = kgo.NewClient(kgo.SeedBrokers(kafka.Addr), kgo.RecordPartitioner(kgo.ManualPartitioner())); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +105,7 @@ func TestChaosOpenSearch_EveryRecordIsThereOnceWhateverDies(t *testing.T) {
 	j := beginSearch(t)
 	const records = 100_000
 	j.kafka.Tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server", j.kafka.Addr, "--create", "--topic", "lines", "--partitions", strconv.Itoa(partitions))
-	moody := map[string]string{"connection.url": j.proxy, "connection.username": searchUser, "connection.password": searchPassword}
+	moody := map[string]string{"connection.url": j.proxy.URL, "connection.username": searchUser, "connection.password": searchPassword}
 	upserts := map[string]string{"write.method": "upsert"}
 	maps.Copy(upserts, moody)
 	sinks := map[string]map[string]string{"place": {"key.ignore": "true"}, "key": moody, "upsert": upserts}
@@ -137,7 +115,7 @@ func TestChaosOpenSearch_EveryRecordIsThereOnceWhateverDies(t *testing.T) {
 	for name := range sinks {
 		j.AwaitRunning(t, name, 2)
 	}
-	j.moody.Store(true)
+	j.proxy.on.Store(true)
 	begin := time.Now()
 	n := kills()
 	step := records / (n + 2)
@@ -162,7 +140,7 @@ func TestChaosOpenSearch_EveryRecordIsThereOnceWhateverDies(t *testing.T) {
 	j.awaitAll("key-lines", records, keys)
 	j.awaitAll("upsert-lines", records, keys)
 	t.Logf("3 x %d records into OpenSearch, with %d kills and a server that went away, after %s", records, n, time.Since(begin).Round(time.Second))
-	j.moody.Store(false)
+	j.proxy.on.Store(false)
 	for name := range sinks {
 		j.AwaitRunningInTheEnd(t, name, 2)
 	}
@@ -215,7 +193,7 @@ func (j *searchJob) conflicts(t *testing.T) {
 }
 
 func (j *searchJob) wrongPassword(t *testing.T) {
-	config := j.sink("late", "lines", map[string]string{"connection.url": j.proxy, "connection.username": searchUser, "connection.password": "not-the-one-4411", "key.ignore": "true"})
+	config := j.sink("late", "lines", map[string]string{"connection.url": j.proxy.URL, "connection.username": searchUser, "connection.password": "not-the-one-4411", "key.ignore": "true"})
 	j.Put(t, "late", config)
 	harness.Await(t, "all tasks fail", time.Minute, func() bool {
 		s, ok := j.Status("late")
@@ -226,7 +204,7 @@ func (j *searchJob) wrongPassword(t *testing.T) {
 			if task.State != "FAILED" {
 				return false
 			}
-			for _, w := range []string{"connection.username and connection.password", searchUser, strings.TrimPrefix(j.proxy, "http://")} {
+			for _, w := range []string{"connection.username and connection.password", searchUser, strings.TrimPrefix(j.proxy.URL, "http://")} {
 				if !strings.Contains(task.Trace, w) {
 					t.Fatalf("%q is not in %s", w, task.Trace)
 				}

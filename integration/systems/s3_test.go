@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -161,6 +162,23 @@ func TestChaosS3_EveryRecordIsInExactlyOneObjectWhateverDies(t *testing.T) {
 		}
 	}
 
+	t.Run("a store that is busy, and resets connections, is waited for", func(t *testing.T) {
+		proxy := startMoody(t, j.store.URL, `<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>`, func(http.ResponseWriter, *http.Request) bool { return true })
+		proxy.on.Store(true)
+		dir := j.store.Bucket(t, "moody")
+		j.Put(t, "moody", j.sink("lines", "moody", formats["json"], map[string]string{"store.url": proxy.URL}))
+		j.awaitAll(dir, records)
+		if proxy.refused.Load() == 0 {
+			t.Error("the proxy refused nothing")
+		}
+		s, ok := j.Status("moody")
+		for _, task := range s.Tasks {
+			if !ok || task.State != "RUNNING" {
+				t.Errorf("task %d is %s: %s", task.ID, task.State, task.Trace)
+			}
+		}
+		t.Logf("%d requests were refused", proxy.refused.Load())
+	})
 	t.Run("a wrong secret fails the task, and says which key", func(t *testing.T) {
 		j.failsWith(t, "wrong-secret", j.sink("lines", "json-lines", formats["json"], map[string]string{"aws.secret.access.key": "not-the-one"}),
 			"aws.access.key.id and aws.secret.access.key", "refuses the credentials")

@@ -3,8 +3,10 @@
 package jdbc
 
 import (
+	"database/sql"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -108,6 +110,10 @@ func TestTables_FromOneDatabaseToTheOther(t *testing.T) {
 		harness.Await(t, "what "+p.name+" wrote after the restart is there", 3*time.Minute, func() bool { return p.whole(rows + 1000) })
 	}
 	misfortunes(t, c, pg, my)
+	for _, db := range []*harness.Database{pg, my} {
+		slow(t, c, db)
+		refused(t, c, db)
+	}
 	for _, x := range c.Executors {
 		if n := x.Said(harness.DatabasePassword); n > 0 {
 			t.Errorf("%s has the database's password in %d lines of its log", x.Name, n)
@@ -136,6 +142,51 @@ func misfortunes(t *testing.T, c *harness.Cluster, dbs ...*harness.Database) {
 	}
 }
 
+// slow: a database that is far away, and then not to be reached for a while, is waited for.
+func slow(t *testing.T, c *harness.Cluster, db *harness.Database) {
+	t.Helper()
+	proxy := harness.NewProxy(t, "127.0.0.1:"+strconv.Itoa(db.Port))
+	proxy.Slow(20 * time.Millisecond)
+	_, port, _ := net.SplitHostPort(proxy.Addr())
+	name, table := db.Name+"-slow", "far"
+	c.Put(t, name, connector(db, map[string]string{"connector.class": "io.aiven.connect.jdbc.JdbcSinkConnector", "topics": "pg-numbers", "table.name.format": table, "auto.create": "true",
+		"insert.mode": "upsert", "pk.mode": "record_value", "pk.fields": "id", "connection.url": strings.Replace(db.JDBC, strconv.Itoa(db.Port), port, 1)}))
+	count := func() int { return db.Count("SELECT count(*) FROM " + table) }
+	harness.Await(t, "rows arrive far away", 2*time.Minute, func() bool { return count() > 0 })
+	proxy.Cut()
+	time.Sleep(2 * time.Second) // in which nothing can happen
+	proxy.Heal()
+	proxy.Slow(0)
+	harness.Await(t, "all rows are far away", 3*time.Minute, func() bool { return count() >= rows })
+}
+
+// refused: a user who has no connection left is told so, and goes on when there is one.
+func refused(t *testing.T, c *harness.Cluster, db *harness.Database) {
+	t.Helper()
+	const user, password = "limited", "quota-5521"
+	name := db.Name + "-limited"
+	lift := func() { db.Exec("ALTER ROLE limited CONNECTION LIMIT 10") }
+	words := "too many connections"
+	if db.Name == "postgres" {
+		db.Exec("CREATE ROLE limited LOGIN PASSWORD '"+password+"' CONNECTION LIMIT 0", "GRANT ALL ON SCHEMA public TO limited")
+	} else {
+		db.Exec("CREATE USER 'limited'@'127.0.0.1' IDENTIFIED BY '"+password+"' WITH MAX_USER_CONNECTIONS 1", "GRANT ALL ON *.* TO 'limited'@'127.0.0.1'")
+		holds, err := sql.Open("mysql", user+":"+password+"@tcp(127.0.0.1:"+strconv.Itoa(db.Port)+")/")
+		if err == nil {
+			err = holds.PingContext(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lift, words = func() { _ = holds.Close() }, "max_user_connections"
+	}
+	c.Put(t, name, connector(db, map[string]string{"connector.class": "io.aiven.connect.jdbc.JdbcSinkConnector", "topics": "pg-numbers", "table.name.format": "few", "auto.create": "true", "tasks.max": "1",
+		"connection.user": user, "connection.password": password}))
+	failure(t, c, name, "127.0.0.1:"+strconv.Itoa(db.Port), words)
+	lift()
+	harness.Await(t, "the limited user writes", 2*time.Minute, func() bool { return db.Count("SELECT count(*) FROM few") >= rows })
+}
+
 // failure waits until a connector or a task of it has failed, with words in its trace and no password.
 func failure(t *testing.T, c *harness.Cluster, name string, words ...string) {
 	t.Helper()
@@ -150,7 +201,7 @@ func failure(t *testing.T, c *harness.Cluster, name string, words ...string) {
 			t.Errorf("%s: %q is not in %s", name, w, trace)
 		}
 	}
-	if strings.Contains(trace, "wrong-9313") || strings.Contains(trace, harness.DatabasePassword) {
+	if strings.Contains(trace, "wrong-9313") || strings.Contains(trace, "quota-5521") || strings.Contains(trace, harness.DatabasePassword) {
 		t.Errorf("%s: the password is in %s", name, trace)
 	}
 }
