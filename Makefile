@@ -39,6 +39,10 @@ asan: ## The C of executor/kafkaio under the address sanitizer, leaks included. 
 integration: guards ## On a real Kafka and etcd: the main job, separate processes that are killed, and connectors against their systems. Needs a JDK, Maven, PostgreSQL, MariaDB and Python 3 with venv, and says so. SLUICE_GOLDENS=dir also replays recorded answers.
 	$(GO) test -tags integration -count=1 -timeout 1800s -v -p 1 ./integration/kafka ./integration/goldens ./integration/cluster ./integration/systems/...
 
+.PHONY: story
+story: ## A table of PostgreSQL through Kafka into OpenSearch and into Parquet files on S3: examples/orders, with real servers. Needs a JDK, Maven, PostgreSQL and Python 3 with venv, and says so.
+	$(GO) test -tags integration -count=1 -timeout 1800s -run '^TestOrders_' -v ./integration/systems
+
 .PHONY: compat
 compat: $(SCHEMATHESIS)/bin/schemathesis ## Against the real Kafka Connect 4.3.1: its topics byte for byte, taken over, handed back; a table of pipelines; clients in Python, Java and Node.js; Schemathesis against the OpenAPI document. Needs a JDK, Maven, Python 3 with venv, Node.js and npm.
 	SCHEMATHESIS=$(SCHEMATHESIS)/bin/schemathesis $(GO) test -tags integration -count=1 -timeout 1800s -v -p 1 ./integration/compat

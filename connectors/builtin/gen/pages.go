@@ -64,7 +64,7 @@ func pages(plugins []connectors.Plugin) (map[string]string, error) {
 		out[g.file] = g.render()
 		fmt.Fprintf(&index, "| [%s](%s) | %s | `%s` |\n", g.title, g.file, kind(p.Type), p.Class)
 	}
-	index.WriteString("\nEvery connector also takes [Kafka Connect's common keys](common.md): `name`, `connector.class`, `tasks.max`,\n`topics` for sinks, converters, `errors.*` and the rest.\n")
+	index.WriteString("\nEvery connector also takes [Kafka Connect's common keys](common.md): `name`, `connector.class`, `tasks.max`,\n`topics` for sinks, converters, `errors.*` and the rest.\n\nThree of them in one story that runs with one command, a table into a search index and into Parquet files: [examples/orders](../../examples/orders).\n")
 	if len(defined) > 0 {
 		index.WriteString("\nThe configs of these are validated, for tools that ask, and creating one is refused:\n\n")
 		for _, p := range defined {
