@@ -94,9 +94,10 @@ type bench struct {
 	job    *Job
 	id     int
 	dir    string
-	raw    string // the program
-	topic  string // of a sink
-	want   string // the hash of what arrives
+	raw    string            // the program
+	topic  string            // of a sink
+	db     *harness.Database // of a table
+	want   string            // the hash of what arrives
 	// starts counts what was started by all jobs: each has its own group and topics.
 	starts *atomic.Int64
 }

@@ -13,6 +13,8 @@ const (
 	Sink   = "kafka-file"
 	// Through is a source and a sink, one behind the other.
 	Through = "file-kafka-file"
+	// Table is a sink whose records arrive in a table of PostgreSQL: Debezium's JDBC sink on Kafka Connect beside Sluice's.
+	Table = "kafka-jdbc"
 )
 
 // The formats of the records in Kafka.
@@ -58,6 +60,8 @@ type Job struct {
 	SMTs bool
 	// Alone is Sluice without Kafka Connect, which would need a heap that nobody gives it.
 	Alone bool
+	// Unnest has Debezium's JDBC sink write a batch with one statement of arrays, as Sluice's does, instead of batched inserts.
+	Unnest bool
 	// Compression is of the batches in Kafka; empty for none.
 	Compression string
 }
@@ -82,6 +86,9 @@ func (j *Job) Name() string {
 	}
 	if j.Compression != "" {
 		name += "/" + j.Compression
+	}
+	if j.Unnest {
+		name += "/unnest"
 	}
 	if j.Tasks > 1 {
 		name += fmt.Sprintf("/tasks-%d", j.Tasks)
@@ -126,6 +133,9 @@ func Jobs(match *regexp.Regexp) (out []Job) {
 				}
 			}
 		}
+	}
+	for _, unnest := range []bool{false, true} {
+		out = append(out, Job{Direction: Table, Format: JSONSchemas, Size: 100, Records: 400_000, Tasks: 8, Unnest: unnest})
 	}
 	for _, direction := range []string{Source, Sink} {
 		out = append(out, Job{Kind: Idle, Direction: direction, Records: 1000})

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -62,7 +63,7 @@ func (p *plot) svg(all []Result) string {
 		if p.less {
 			v, cold = 1/v, 1/cold
 		}
-		if math.IsNaN(v) || !strings.HasPrefix(r.Job, Source+"/") && !strings.HasPrefix(r.Job, Sink+"/") {
+		if math.IsNaN(v) || !slices.ContainsFunc(throughput, func(p string) bool { return strings.HasPrefix(r.Job, p) }) {
 			continue
 		}
 		noise := r.noise(p.of)

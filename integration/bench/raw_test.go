@@ -36,12 +36,12 @@ var rawSettings = map[string][]string{
 }
 
 // rawRound has librdkafka do the job once.
-func (b *bench) rawRound(name string) map[metric]float64 {
+func (b *bench) rawRound(s *side, name string) map[metric]float64 {
 	b.t.Helper()
 	args := []string{"consume", b.topic, fmt.Sprint(b.job.Records)}
 	w := &work{}
 	if b.job.Direction == Source {
-		w = b.work(name)
+		w = b.work(s, name)
 		args = []string{"produce", w.topics[0], w.configs[0]["file"]}
 	}
 	args = append(append(args, "bootstrap.servers="+b.kafka.Addr), rawSettings[b.job.Direction]...)

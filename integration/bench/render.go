@@ -51,7 +51,7 @@ type figure struct {
 	beside string
 }
 
-var throughput = []string{Source + "/", Sink + "/"}
+var throughput = []string{Source + "/", Sink + "/", Table + "/"}
 
 var tables = []table{
 	{"CPU per record", "", throughput, []figure{{title: "us/record", of: micros, all: microsAll, byAll: true, beside: Raw}}},

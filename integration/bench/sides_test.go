@@ -60,6 +60,9 @@ func (b *bench) connect() *side {
 			path = append(path, jar)
 		}
 	}
+	if b.job.Direction == Table {
+		plugins += "," + harness.DebeziumJDBC(b.t, root)
+	}
 	id := b.starts.Add(1)
 	listen := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(b.t))
 	file := filepath.Join(b.dir, "worker.properties")

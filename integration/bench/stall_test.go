@@ -21,7 +21,7 @@ const stand = time.Minute
 // has arrived.
 func (b *bench) stall(s *side, name string) map[metric]float64 {
 	b.t.Helper()
-	w := b.work(name)
+	w := b.work(s, name)
 	await := func(n int) { // what has arrived, while the broker answers
 		harness.Await(b.t, s.name+" goes on", 10*time.Minute, func() bool {
 			got, err := w.arrived() // a broker that stood still has no leaders for a while

@@ -40,6 +40,10 @@ var targets = slices.Concat(
 		{"producing, String 100 B: the executor's CPU over librdkafka's batch calls alone", "file-kafka/string/100", "", Raw, micros, 1.5, false, "within 1.5 times"},
 		{"consuming, String 100 B: the executor's CPU over librdkafka's batch calls alone", "kafka-file/string/100", "", Raw, micros, 1.5, false, "within 1.5 times"},
 	},
+	[]target{
+		{"CPU per record, JDBC sink, 8 tasks, Debezium's with batched inserts", "kafka-jdbc/json-schemas/100/tasks-8", "", Connect, microsAll, 0.5, false, "half: twice the records per core"},
+		{"CPU per record, JDBC sink, 8 tasks, Debezium's with arrays", "kafka-jdbc/json-schemas/100/unnest/tasks-8", "", Connect, microsAll, 0.5, false, "half: twice the records per core"},
+	},
 	both("peak memory, file to Kafka, String 100 B", "file-kafka/string/100", peak, 0.1, false, "a tenth"),
 	both("peak memory, Kafka to file, String 100 B", "kafka-file/string/100", peak, 0.1, false, "a tenth"),
 	[]target{

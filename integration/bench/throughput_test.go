@@ -6,17 +6,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/sluice-project/sluice/integration/harness"
 )
 
 // inputs is where prepare puts a source's files, one a task.
 const inputs = "inputs"
 
-// prepare makes the input: files, or a topic; and builds Raw where the job has it.
+// prepare makes the input: files, or a topic; starts the database and builds Raw where the job has them.
 func (b *bench) prepare() {
 	b.t.Helper()
 	if b.job.Raw() {
 		b.raw = b.buildRaw()
+	}
+	if b.job.Direction == Table {
+		b.db = harness.StartPostgres(b.t)
 	}
 	if b.job.Direction == Source {
 		dir := filepath.Join(b.dir, inputs)
@@ -41,15 +47,26 @@ type work struct {
 	configs []map[string]string
 	topics  []string // of sources
 	file    string   // of a sink
+	table   string   // as above
 	arrived func() (int64, error)
+	// every is how often arrived is asked.
+	every time.Duration
 	// begin lets sources of several tasks begin at once, when all of them run; nil where they begin when they are created.
 	begin func() error
 }
 
 // work prepares a round: a source has a topic and a connector a file; a sink is one connector of as many tasks as there are.
-func (b *bench) work(name string) *work {
+func (b *bench) work(s *side, name string) *work {
 	b.t.Helper()
-	w := &work{}
+	w := &work{every: 10 * time.Millisecond}
+	if b.job.Direction == Table {
+		w.table = strings.ReplaceAll(name, "-", "_")
+		b.db.Exec("CREATE TABLE " + w.table + " (" + TableColumns + ")")
+		w.names = []string{name}
+		w.configs = []map[string]string{b.job.TableConfig(s.name, b.topic, w.table, Database{b.db.JDBC, harness.DatabaseUser, harness.DatabasePassword})}
+		w.arrived, w.every = func() (int64, error) { return b.rows(w.table) }, 200*time.Millisecond // counting rows takes time from both sides
+		return w
+	}
 	if b.job.Direction == Sink {
 		w.file = filepath.Join(b.dir, name)
 		w.names, w.configs = []string{name}, []map[string]string{b.job.Config(Sink, b.topic, w.file)}
@@ -76,9 +93,9 @@ func (b *bench) work(name string) *work {
 func (b *bench) round(s *side, name string) map[metric]float64 {
 	b.t.Helper()
 	if s.name == Raw {
-		return b.rawRound(name)
+		return b.rawRound(s, name)
 	}
-	w := b.work(name)
+	w := b.work(s, name)
 	was, began := b.measure(s, true), time.Now()
 	for i := range w.names {
 		b.post(s, w.names[i], w.configs[i])
@@ -89,7 +106,7 @@ func (b *bench) round(s *side, name string) map[metric]float64 {
 		b.must(w.begin())
 	}
 	n, err := int64(0), error(nil)
-	first, firstAt, tick := int64(0), began, time.NewTicker(10*time.Millisecond)
+	first, firstAt, tick := int64(0), began, time.NewTicker(w.every)
 	defer tick.Stop()
 	for ; n < int64(b.job.Records); <-tick.C {
 		n, err = w.arrived()
@@ -121,13 +138,17 @@ func (b *bench) check(who string, w *work) {
 		b.t.Fatalf("%s: %d records arrived: %d were right", who, n, b.job.Records)
 	}
 	var hash string
-	if b.job.Direction == Source {
+	switch b.job.Direction {
+	case Table:
+		b.must(b.db.SQL.QueryRowContext(b.t.Context(), "SELECT md5(string_agg(t::text, E'\\n' ORDER BY id)) FROM "+w.table+" AS t").Scan(&hash))
+		b.db.Exec("DROP TABLE " + w.table)
+	case Source:
 		hash, err = b.broker.hash(b.t.Context(), w.topics...)
 		b.must(err)
 		for _, topic := range w.topics {
 			b.must(b.broker.remove(b.t.Context(), topic))
 		}
-	} else {
+	default:
 		hash, err = hashFile(w.file, b.job.Format == JSON, b.job.Tasks > 1)
 		b.must(err)
 		b.must(os.Remove(w.file))
@@ -141,6 +162,12 @@ func (b *bench) check(who string, w *work) {
 	if hash != b.want {
 		b.t.Fatalf("%s: what arrived hashes to %s, which is not %s as before", who, hash, b.want)
 	}
+}
+
+// rows counts a table's.
+func (b *bench) rows(table string) (n int64, err error) {
+	err = b.db.SQL.QueryRowContext(b.t.Context(), "SELECT count(*) FROM "+table).Scan(&n)
+	return n, err
 }
 
 // expected is the hash of the lines, which a job of strings leaves as they are.

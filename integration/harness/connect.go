@@ -16,8 +16,8 @@ type ConnectWorker struct {
 	Base, Properties string
 }
 
-// ConnectProperties writes a worker's file, with the names of a cluster's group and topics.
-func ConnectProperties(t testing.TB, k *Kafka, group, configs, offsets, statuses string) (path, base string) {
+// ConnectProperties writes a worker's file, with the names of a cluster's group and topics, and more lines.
+func ConnectProperties(t testing.TB, k *Kafka, group, configs, offsets, statuses string, more ...string) (path, base string) {
 	t.Helper()
 	listen := freeAddr(t)
 	path = filepath.Join(t.TempDir(), "worker.properties")
@@ -37,7 +37,8 @@ session.timeout.ms=6000
 heartbeat.interval.ms=1000
 scheduled.rebalance.max.delay.ms=0
 plugin.discovery=service_load
-`, k.Addr, group, configs, offsets, statuses, listen)
+%s
+`, k.Addr, group, configs, offsets, statuses, listen, strings.Join(more, "\n"))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
