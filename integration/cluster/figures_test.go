@@ -39,9 +39,9 @@ func (f *figures) row(target string) string {
 
 // TestFigures measures, and fails on nothing but what breaks: `make figures`.
 func TestFigures(t *testing.T) {
-	rounds, _ := strconv.Atoi(os.Getenv("FIGURES")) // none where it is not set
+	rounds, _ := strconv.Atoi(os.Getenv("FIGURES"))
 	if rounds == 0 {
-		rounds = 1
+		t.Skip("it measures: make figures")
 	}
 	bin, kafka := harness.Binaries(t, root), harness.StartKafka(t, root)
 	c := harness.Start(t, harness.Options{Etcd: 3, Replicas: 3, Gateways: 1, Executors: []string{"default", "default", "default", "default"}, Kafka: kafka, Root: root, LogLevel: "debug"}, bin)
