@@ -67,7 +67,7 @@ verify: build $(TOOLS)/buf $(TOOLS)/kustomize $(K8S_VALIDATE)/bin/kubernetes-val
 	  $(GO) test -tags verify -count=1 -timeout 600s ./deploy/verify
 
 .PHONY: bench
-bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n, CONNECTORS=n (of idle jobs). Needs a JDK and Maven.
+bench: ## Kafka Connect 4.3.1 and Sluice side by side, into docs/benchmarks. JOBS=regex, ROUNDS=5, RECORDS=n, CONNECTORS=n (of idle jobs). Needs a JDK and Maven, and PostgreSQL for the job jdbc.
 	BENCH_JOBS='$(or $(value JOBS),.)' BENCH_ROUNDS=$(ROUNDS) BENCH_RECORDS=$(RECORDS) BENCH_CONNECTORS=$(CONNECTORS) $(GO) test -tags integration -count=1 -timeout 3h -run '^TestBench$$' -v ./integration/bench
 
 .PHONY: microbench

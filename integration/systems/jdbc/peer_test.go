@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,19 +24,23 @@ import (
 // The tables of Debezium's sink and of Sluice's, and the connectors: two of one name would be of one group.
 const theirs, ours = "theirs", "ours"
 
-// differences are all that the peers' tables have between them, as docs/connectors/jdbcsink.md says it: by column, Debezium's
-// and Sluice's. One that is gone fails the test as one that is new does.
+// peers are what Debezium's sink and Sluice's make of one thing.
+type peers struct{ Debezium, Sluice string }
+
+// All that the tables have between them, by column. One that is gone fails the test, as one that is new does, and one that
+// the documentation does not have.
 var (
-	differentColumns = map[string]string{
+	differentColumns = map[string]peers{
 		// Debezium's takes 38 digits, with the scale of the schema; Sluice's, as Confluent's, takes any.
-		"num": "13 numeric(38,2) | 13 numeric",
+		"num": {"numeric(38,2)", "numeric"},
 		// 6 digits are what PostgreSQL's have where nothing is said.
-		"tod": "15 time(6) without time zone | 15 time without time zone",
-		"ts":  "16 timestamp(6) without time zone | 16 timestamp without time zone",
+		"tod": {"time(6) without time zone", "time without time zone"},
+		"ts":  {"timestamp(6) without time zone", "timestamp without time zone"},
 		// A field that has a default: Confluent's and Sluice's columns take nulls, whether or not the field does.
-		"late_default": "23 bigint NOT NULL DEFAULT 5 | 23 bigint DEFAULT '5'::bigint",
+		"late_default": {"bigint DEFAULT 5 NOT NULL", "bigint DEFAULT '5'::bigint"},
 	}
 	differentRows = map[string]string{}
+	page          = "docs/connectors/jdbcsink.md"
 )
 
 // TestPeer_DebeziumsSinkWritesTheSameRows has one topic go through Debezium's JDBC sink on a real Kafka Connect worker and
@@ -111,6 +118,15 @@ func TestPeer_DebeziumsSinkWritesTheSameRows(t *testing.T) {
 	if d := cmp.Diff(differentColumns, compareColumns(t, db)); d != "" {
 		t.Errorf("columns differ otherwise than the list says (-list +found):\n%s", d)
 	}
+	text, err := os.ReadFile(filepath.Join(root, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, d := range differentColumns {
+		if line := fmt.Sprintf("| `%s` | `%s` |", d.Debezium, d.Sluice); !strings.Contains(string(text), line) {
+			t.Errorf("%s does not say how %s differs: %s", page, name, line)
+		}
+	}
 	if d := cmp.Diff(differentRows, compareRows(t, db, all)); d != "" {
 		t.Errorf("rows differ otherwise than the list says (-list +found):\n%s", d)
 	}
@@ -126,36 +142,41 @@ func gone(n int) (out int) {
 	return out
 }
 
-// compareColumns has the columns that are not described alike.
-func compareColumns(t *testing.T, db *harness.Database) map[string]string {
+// compareColumns has the columns that are not described alike. Their order, and that of the primary key's, has to be the same.
+func compareColumns(t *testing.T, db *harness.Database) map[string]peers {
 	t.Helper()
-	described := func(table string) map[string]string {
-		rows, err := db.SQL.QueryContext(t.Context(), `SELECT a.attname, a.attnum || ' ' || format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END ||
-			coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '') || coalesce(' KEY ' || array_position(i.indkey::int2[], a.attnum), '')
+	described := func(table string) (all map[string]string, order []string) {
+		rows, err := db.SQL.QueryContext(t.Context(), `SELECT a.attname, format_type(a.atttypid, a.atttypmod) || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '') ||
+			CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || coalesce(' KEY ' || array_position(i.indkey::int2[], a.attnum), '')
 			FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-			WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`, table)
+			WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, table)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = rows.Close() }()
-		out := map[string]string{}
+		all = map[string]string{}
 		for rows.Next() {
 			var name, what string
 			if err := rows.Scan(&name, &what); err != nil {
 				t.Fatal(err)
 			}
-			out[name] = what
+			all[name], order = what, append(order, name)
 		}
-		if err := rows.Err(); err != nil || len(out) == 0 {
-			t.Fatalf("%s has %d columns: %v", table, len(out), err)
+		if err := rows.Err(); err != nil || len(all) == 0 {
+			t.Fatalf("%s has %d columns: %v", table, len(all), err)
 		}
-		return out
+		return all, order
 	}
-	a, b, out := described(theirs), described(ours), map[string]string{}
+	a, ofA := described(theirs)
+	b, ofB := described(ours)
+	if d := cmp.Diff(ofA, ofB); d != "" {
+		t.Errorf("the columns' order differs (-Debezium +Sluice):\n%s", d)
+	}
+	out := map[string]peers{}
 	for _, both := range []map[string]string{a, b} {
 		for name := range both {
 			if a[name] != b[name] {
-				out[name] = fmt.Sprintf("%s | %s", a[name], b[name])
+				out[name] = peers{a[name], b[name]}
 			}
 		}
 	}
