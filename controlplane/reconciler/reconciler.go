@@ -160,13 +160,13 @@ func (t *term) loop(ctx context.Context) error {
 		case <-timer:
 			continue
 		}
-		// A plan looks at every unit. Changes that come one upon another are planned for together, so that plans take half of
-		// a core at most.
+		// A plan looks at every unit. Changes that come one upon another are planned for together, so that plans take a quarter
+		// of a core.
 		if t.took > 0 {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-t.clock.After(min(t.took, longestPause)):
+			case <-t.clock.After(min(3*t.took, longestPause)):
 			}
 		}
 	}

@@ -29,13 +29,14 @@ func (s *Server) WatchMirror(req *sluicev1.WatchMirrorRequest, g grpc.ServerStre
 	defer unsubscribe()
 	w := newMirrorWatch(s.store, g.Send)
 	for {
-		view := s.store.View()
+		began, view := s.clock.Now(), s.store.View()
 		if err := s.holdsMirror(view, req.GetSession(), req.GetEpoch()); err != nil {
 			return err
 		}
 		if err := w.look(g.Context(), view); err != nil {
 			return err
 		}
+		rest := s.rest(began)
 		var again <-chan time.Time
 		if w.behind {
 			again = s.clock.After(retryDelay)
@@ -50,6 +51,15 @@ func (s *Server) WatchMirror(req *sluicev1.WatchMirrorRequest, g grpc.ServerStre
 			return ErrStopping
 		case <-g.Context().Done():
 			return nil
+		}
+		if rest > 0 {
+			select {
+			case <-s.clock.After(rest):
+			case <-s.stopping:
+				return ErrStopping
+			case <-g.Context().Done():
+				return nil
+			}
 		}
 	}
 }

@@ -147,10 +147,12 @@ func (st *stream) loop(ctx context.Context, changed <-chan struct{}) error {
 	}
 	var again clock.Timer
 	for {
+		began := s.clock.Now()
 		complete, err := st.sync(ctx)
 		if err != nil {
 			return err
 		}
+		rest := s.rest(began)
 		if again != nil {
 			again.Stop()
 		}
@@ -159,17 +161,43 @@ func (st *stream) loop(ctx context.Context, changed <-chan struct{}) error {
 			again = s.clock.NewTimer(retryDelay)
 			retry = again.C()
 		}
-		if err := st.wait(ctx, changed, retry); err != nil {
+		if err := st.wait(ctx, changed, retry, rest); err != nil {
 			return err
 		}
 	}
 }
 
-// wait returns when the desired set is to be looked at again; meanwhile it passes acks and commands on.
-func (st *stream) wait(ctx context.Context, changed <-chan struct{}, retry <-chan time.Time) error {
+// Changes that come one upon another are looked at together: a loop that looks at everything leaves them alone for three times
+// as long as its last look took, longestRest at most, so that its looks take a quarter of a core. A short look is no burden.
+const (
+	shortLook   = time.Millisecond
+	longestRest = 50 * time.Millisecond
+)
+
+// rest is how long a look that began then is to be rested from.
+func (s *Server) rest(began time.Time) time.Duration {
+	took := s.clock.Now().Sub(began)
+	if took < shortLook {
+		return 0
+	}
+	return min(3*took, longestRest)
+}
+
+// wait returns when the desired set is to be looked at again, after rest at the earliest; meanwhile it passes acks and
+// commands on.
+func (st *stream) wait(ctx context.Context, changed <-chan struct{}, retry <-chan time.Time, rest time.Duration) error {
+	heard := changed
+	var rested <-chan time.Time
+	if rest > 0 {
+		t := st.server.clock.NewTimer(rest)
+		defer t.Stop()
+		heard, rested = nil, t.C()
+	}
 	for {
 		select {
-		case _, ok := <-changed:
+		case <-rested:
+			heard, rested = changed, nil
+		case _, ok := <-heard:
 			if !ok {
 				return ErrStopping // the store has stopped
 			}
