@@ -99,8 +99,11 @@ func (i *file) read(ctx context.Context, dst []byte) (int, error) {
 }
 
 func (i *file) idle(ctx context.Context) bool {
-	i.delay = min(max(2*i.delay, shortestIdle), pace.Idle)
-	return pace.Wait(ctx, i.clk, i.delay)
+	if i.delay = max(2*i.delay, shortestIdle); i.delay < pace.Idle {
+		return pace.Wait(ctx, i.clk, i.delay)
+	}
+	i.delay = pace.Idle
+	return pace.Rest(ctx, i.clk)
 }
 
 func (i *file) close() error {

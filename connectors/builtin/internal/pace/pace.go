@@ -29,6 +29,15 @@ func Wait(ctx context.Context, c clock.Clock, d time.Duration) bool {
 	}
 }
 
+// together is the grid on which idle waits end.
+const together = 100 * time.Millisecond
+
+// Rest waits for about Idle, never longer, until a tenth of a second is full: a thousand tasks that have nothing to do wake the
+// process ten times a second, not a thousand times. It says whether it did: false when ctx ended first.
+func Rest(ctx context.Context, c clock.Clock) bool {
+	return Wait(ctx, c, Idle-time.Duration(c.Now().UnixNano()%int64(together)))
+}
+
 // Pacer spreads records evenly over time. Not safe for concurrent use.
 type Pacer struct {
 	clk      clock.Clock

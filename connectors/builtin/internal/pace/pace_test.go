@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-project/sluice/internal/await"
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
@@ -37,5 +38,26 @@ func TestTake_EndsWithItsContext(t *testing.T) {
 	cancel()
 	if n := p.Take(ctx, 1); n != 0 {
 		t.Fatalf("got %d records after the end, want 0", n)
+	}
+}
+
+func TestRest_EndsWhereATenthOfASecondIsFullAndIsNeverLongerThanIdle(t *testing.T) {
+	for _, ms := range []int64{0, 1, 99, 100, 250, 999} {
+		begin := time.Unix(1000, ms*1e6)
+		c := clock.NewFake(begin)
+		done := make(chan bool, 1)
+		go func() { done <- Rest(t.Context(), c) }()
+		await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
+		end := begin.Add(Idle).Truncate(100 * time.Millisecond)
+		c.Advance(end.Sub(begin) - 1)
+		select {
+		case <-done:
+			t.Fatalf("from %d ms on it ended before %s", ms, end)
+		default:
+		}
+		c.Advance(1)
+		if !<-done {
+			t.Fatalf("from %d ms on it did not wait", ms)
+		}
 	}
 }
