@@ -30,6 +30,9 @@ func (s *side) kill() {
 // sides starts the two, and Raw where the job has it.
 func (b *bench) sides() []*side {
 	b.t.Helper()
+	if b.job.Alone {
+		return []*side{b.sluice()}
+	}
 	out := []*side{b.connect(), b.sluice()}
 	if b.job.Raw() {
 		out = append(out, &side{name: Raw})
