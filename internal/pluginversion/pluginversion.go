@@ -179,6 +179,18 @@ func (t token) compare(u token) int {
 	return cmp.Compare(t.word, u.word)
 }
 
+// none says whether a token says no more than that there is none: 0, final.
+func (t token) none() bool { return t.compare(token{}) == 0 }
+
+// trim drops what is none from the end: as in Maven nothing of that is left at the end of a version, nor before a word, as 1.0-sp
+// is 1-sp.
+func trim(list []token) []token {
+	for len(list) > 0 && list[len(list)-1].none() {
+		list = list[:len(list)-1]
+	}
+	return list
+}
+
 func tokens(version string) (out []token) {
 	version = strings.ToLower(version)
 	for i := 0; i < len(version); {
@@ -198,9 +210,9 @@ func tokens(version string) (out []token) {
 			for j < len(version) && !digit(version[j]) && !strings.ContainsRune(".-_", rune(version[j])) {
 				j++
 			}
-			out = append(out, token{word: version[i:j]})
+			out = append(trim(out), token{word: version[i:j]})
 		}
 		i = j
 	}
-	return out
+	return trim(out)
 }
