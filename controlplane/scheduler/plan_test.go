@@ -24,10 +24,11 @@ const (
 
 // model is a store that does what the real one's transactions do.
 type model struct {
-	snap state.Snapshot
-	now  time.Time
-	seen map[string]bool // sessions that the leader has seen
-	opt  Options
+	snap  state.Snapshot
+	now   time.Time
+	seen  map[string]bool  // sessions that the leader has seen
+	begun map[unit.ID]bool // units that were held, or lapsed, when the last plan was made
+	opt   Options
 }
 
 func newModel() *model {
@@ -70,6 +71,13 @@ func (m *model) plan() Result { return Plan(&m.snap, m.now, m.opt) }
 // step plans and applies, and fails where a promise is broken.
 func (m *model) step(t interface{ Fatalf(string, ...any) }) Result {
 	r := m.plan()
+	m.begun = map[unit.ID]bool{}
+	for u := range m.snap.Assignments {
+		m.begun[u] = true
+	}
+	for u := range m.snap.Lapsed {
+		m.begun[u] = true
+	}
 	for _, a := range r.Actions {
 		switch a := a.(type) {
 		case state.Grant:
