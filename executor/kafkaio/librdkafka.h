@@ -29,27 +29,25 @@ STRUCT(rd_kafka_group_info) { struct { int32_t id; char *host; int port; } broke
 STRUCT(rd_kafka_group_list) { STRUCT(rd_kafka_group_info) *groups; int group_cnt; };
 
 enum { F_COPY = 2, F_PARTITION = 8, QUEUE_FULL = -184, TIMED_OUT = -185, OP_DELETE_OFFSETS = 8, NO_CLOSE = 8 };
-enum { EVENT_DR = 1, EVENT_LOG = 4, EVENT_ERROR = 8 };
+enum { EVENT_DR = 1, EVENT_LOG = 4, EVENT_ERROR = 8, KNOWN_VERSION = 0x020b01ff }; // 2.11.1, whose messages native.go's msg_t is of
 enum { V_END = 0, V_RKT = 2, V_PARTITION, V_VALUE, V_KEY, V_OPAQUE, V_MSGFLAGS, V_TIMESTAMP, V_HEADERS = 10 };
 
+WEAK int rd_kafka_version(void), rd_kafka_producev(rd_kafka_t *rk, ...);
 WEAK int rd_kafka_produce_batch(rd_kafka_topic_t *t, int32_t partition, int flags, rd_kafka_message_t *m, int n);
-WEAK int rd_kafka_producev(rd_kafka_t *rk, ...);
 WEAK rd_kafka_headers_t *rd_kafka_headers_new(size_t n);
-WEAK void rd_kafka_headers_destroy(rd_kafka_headers_t *h);
+WEAK void rd_kafka_headers_destroy(rd_kafka_headers_t *h), rd_kafka_message_destroy(rd_kafka_message_t *m);
 WEAK int rd_kafka_header_add(rd_kafka_headers_t *h, const char *name, ssize_t nlen, const void *v, ssize_t vlen);
 WEAK size_t rd_kafka_header_cnt(const rd_kafka_headers_t *h);
 WEAK int rd_kafka_header_get_all(const rd_kafka_headers_t *h, size_t i, const char **name, const void **v, size_t *len);
 WEAK int rd_kafka_message_headers(const rd_kafka_message_t *m, rd_kafka_headers_t **h);
 WEAK int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *m, unsigned *type);
-WEAK void rd_kafka_message_destroy(rd_kafka_message_t *m);
 WEAK ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *q, int timeout_ms, rd_kafka_message_t **m, size_t n);
 
 WEAK rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *rk, const char *name, rd_kafka_topic_conf_t *conf);
 WEAK void rd_kafka_topic_destroy(rd_kafka_topic_t *t);
 WEAK const char *rd_kafka_topic_name(const rd_kafka_topic_t *t);
 WEAK char *rd_kafka_memberid(const rd_kafka_t *rk);
-WEAK void rd_kafka_mem_free(rd_kafka_t *rk, void *p);
-WEAK void rd_kafka_destroy_flags(rd_kafka_t *rk, int flags);
+WEAK void rd_kafka_mem_free(rd_kafka_t *rk, void *p), rd_kafka_destroy_flags(rd_kafka_t *rk, int flags);
 
 WEAK rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *rk), *rd_kafka_queue_get_main(rd_kafka_t *rk), *rd_kafka_queue_get_consumer(rd_kafka_t *rk);
 WEAK rd_kafka_queue_t *rd_kafka_queue_get_partition(rd_kafka_t *rk, const char *topic, int32_t partition);
@@ -58,8 +56,7 @@ WEAK void rd_kafka_queue_destroy(rd_kafka_queue_t *q), rd_kafka_queue_yield(rd_k
 WEAK void rd_kafka_queue_io_event_enable(rd_kafka_queue_t *q, int fd, const void *payload, size_t size);
 WEAK int rd_kafka_set_log_queue(rd_kafka_t *rk, rd_kafka_queue_t *q);
 WEAK rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *q, int timeout_ms);
-WEAK int rd_kafka_event_type(const rd_kafka_event_t *e);
-WEAK int rd_kafka_event_error(rd_kafka_event_t *e);
+WEAK int rd_kafka_event_type(const rd_kafka_event_t *e), rd_kafka_event_error(rd_kafka_event_t *e);
 WEAK const char *rd_kafka_event_error_string(rd_kafka_event_t *e);
 WEAK int rd_kafka_event_log(rd_kafka_event_t *e, const char **fac, const char **str, int *level);
 WEAK size_t rd_kafka_event_message_array(rd_kafka_event_t *e, const rd_kafka_message_t **m, size_t n);
@@ -71,8 +68,7 @@ WEAK partitions_t *rd_kafka_topic_partition_list_new(int size);
 WEAK rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(partitions_t *l, const char *topic, int32_t partition);
 WEAK void rd_kafka_topic_partition_list_destroy(partitions_t *l);
 WEAK delete_offsets_t *rd_kafka_DeleteConsumerGroupOffsets_new(const char *group, const partitions_t *l);
-WEAK void rd_kafka_DeleteConsumerGroupOffsets_destroy(delete_offsets_t *d);
-WEAK void rd_kafka_DeleteConsumerGroupOffsets(rd_kafka_t *rk, delete_offsets_t **d, size_t n, const options_t *o, rd_kafka_queue_t *q);
+WEAK void rd_kafka_DeleteConsumerGroupOffsets_destroy(delete_offsets_t *d), rd_kafka_DeleteConsumerGroupOffsets(rd_kafka_t *rk, delete_offsets_t **d, size_t n, const options_t *o, rd_kafka_queue_t *q);
 WEAK const rd_kafka_event_t *rd_kafka_event_DeleteConsumerGroupOffsets_result(rd_kafka_event_t *e);
 WEAK const rd_kafka_group_result_t **rd_kafka_DeleteConsumerGroupOffsets_result_groups(const rd_kafka_event_t *r, size_t *n);
 WEAK const struct rd_kafka_error_s *rd_kafka_group_result_error(const rd_kafka_group_result_t *g);

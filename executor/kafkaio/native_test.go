@@ -19,7 +19,8 @@ executor/kafkaio/native.go, and then run: go test -race ./executor/... && make a
 	headerChanged = `librdkafka's header and executor/kafkaio/librdkafka.h differ:
 %s
 Correct librdkafka.h to what the header says (and native.go where a call changed its meaning: read librdkafka's CHANGELOG from the
-version before), and then run: go test -race ./executor/... && make asan integration`
+version before). Where KNOWN_VERSION differs, compare msg_t in native.go with rd_kafka_msg_t in src/rdkafka_msg.h of the new version
+first: until then all is right, but slower. And then run: go test -race ./executor/... && make asan integration`
 )
 
 func TestNative_FindsTheHandle(t *testing.T) {

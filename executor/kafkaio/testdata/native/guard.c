@@ -34,6 +34,7 @@ SIZE(rd_kafka_group_list);
 FIELD(rd_kafka_group_list, groups);
 FIELD(rd_kafka_group_list, group_cnt);
 
+VALUE(KNOWN_VERSION, RD_KAFKA_VERSION);
 VALUE(F_COPY, RD_KAFKA_MSG_F_COPY);
 VALUE(F_PARTITION, RD_KAFKA_MSG_F_PARTITION);
 VALUE(QUEUE_FULL, RD_KAFKA_RESP_ERR__QUEUE_FULL);
