@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// pollWait is how long a poll waits for records: an idle task gets an empty Put as often.
-	pollWait = 200 * time.Millisecond
+	// pollWait is how long a poll waits for records at most: an idle task gets an empty Put as often.
+	pollWait = time.Second
 	// retryPut is the pause before a batch that failed with a retriable error comes again, where the task asks for none.
 	retryPut = time.Second
 	least    = time.Second
@@ -128,10 +128,11 @@ func (t *task) work() error {
 
 // round is one turn of the loop.
 func (t *task) round() error {
-	if err := t.hold(); err != nil {
+	paused, unchanged := t.isPaused()
+	if err := t.hold(paused); err != nil {
 		return err
 	}
-	if err := t.poll(); err != nil {
+	if err := t.poll(unchanged); err != nil {
 		return err
 	}
 	if t.stopping.Err() != nil {
@@ -153,14 +154,18 @@ func (t *task) round() error {
 	return nil
 }
 
-// poll serves the group, and takes records where none are kept.
-func (t *task) poll() error {
+// poll serves the group, and takes records where none are kept. It waits until something is due, or ctx ends.
+func (t *task) poll(ctx context.Context) error {
 	t.seek()
 	b, early := &t.batch, t.kept
 	if early {
 		b = &t.early // everything is paused: what still comes is fetched again
 	}
-	err := t.consumer.Poll(t.stopping, pollWait, b)
+	due := t.commitAt
+	if t.kept && t.retryAt.Before(due) {
+		due = t.retryAt
+	}
+	err := t.consumer.Poll(ctx, min(pollWait, max(due.Sub(t.deps.Clock.Now()), 0)), b)
 	switch {
 	case t.failure != nil:
 		return t.failure
@@ -255,8 +260,8 @@ func (t *task) uses() {
 }
 
 // hold pauses everything while the task is paused or keeps a batch, and undoes it.
-func (t *task) hold() error {
-	want := t.isPaused() || t.kept
+func (t *task) hold(paused bool) error {
+	want := paused || t.kept
 	if want == t.held {
 		return nil
 	}

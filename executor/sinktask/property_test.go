@@ -363,6 +363,7 @@ func live(r rapid.TB, w *world, gradual bool) *life {
 	l := &life{letters: &fakeLetters{w: w, acks: make(chan kafkaio.Report)}}
 	t := &task{stats: taskstats.New(taskstats.Identity{Connector: "c", Sink: true}, clk), log: log, env: &env{fenced: make(chan struct{})}, deps: Deps{Clock: clk, CommitInterval: time.Hour, CommitTimeout: 2 * time.Millisecond}}
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
+	t.unchanged, t.change = context.WithCancel(t.stopping)
 	t.cutting, t.cut = context.WithCancel(context.Background())
 	t.dead = deadletter.New(deadletter.Config{Topic: "d", Headers: true}, "c", 0, func() (deadletter.Producer, error) { return l.letters, nil }, clk, log)
 	t.stage = stage.NewSink(conv, chain, stage.NewOperator(stage.Policy{Tolerate: true}, clk, log).WithDeadLetters(t.dead), nil)

@@ -81,7 +81,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	if err != nil {
 		return nil, err
 	}
-	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, wake: make(chan struct{}, 1), paused: spec.Paused}
+	t := &task{deps: f.deps, spec: spec, env: env, log: log, plugin: p, member: member, paused: spec.Paused}
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Sink: true}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
@@ -95,6 +95,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	t.stage = stage.NewSink(conv, chain, op, nil)
 	t.stopping, t.stop = context.WithCancelCause(context.Background())
 	t.cutting, t.cut = context.WithCancel(context.Background())
+	t.unchanged, t.change = context.WithCancel(t.stopping)
 	return t, nil
 }
 
@@ -204,10 +205,12 @@ type task struct {
 	stats  *taskstats.Task
 	trace  *tasktrace.Task // nil where records are not traced
 
-	mu       sync.Mutex
-	paused   bool
-	leave    bool
-	wake     chan struct{}
+	mu        sync.Mutex
+	paused    bool
+	leave     bool
+	unchanged context.Context // until paused changes, or the task is stopped
+	change    context.CancelFunc
+
 	stopping context.Context
 	stop     context.CancelCauseFunc
 	cutting  context.Context
@@ -231,11 +234,9 @@ func (t *task) SetPaused(p bool) {
 	t.stats.SetPaused(p)
 	t.mu.Lock()
 	t.paused = p
+	t.change()
+	t.unchanged, t.change = context.WithCancel(t.stopping)
 	t.mu.Unlock()
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
 }
 
 // SetSuspended implements supervisor.Instance: sinks go on without the control plane.
@@ -250,8 +251,9 @@ func (t *task) Cut() {
 	t.stop(ErrCut)
 }
 
-func (t *task) isPaused() bool {
+// isPaused says whether the task is paused, and as long as it is so by a context.
+func (t *task) isPaused() (paused bool, unchanged context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.paused
+	return t.paused, t.unchanged
 }
