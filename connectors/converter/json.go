@@ -47,8 +47,14 @@ type JSON struct {
 	readLast  *data.Schema
 	readOpen  []byte
 	nodes     []node
-	arena     *data.Arena // of what is read; nil for the heap
-	odd       bool        // a null was read that a struct cannot have
+	doc       []byte // that the nodes are of
+	// What of a value is not complete yet, and what objects looked like in the last record.
+	values  []data.Value
+	entries []data.Entry
+	root    shape
+	shapes  int
+	arena   *data.Arena // of what is read; nil for the heap
+	odd     bool        // a null was read that a struct cannot have
 }
 
 // Configure implements Converter.

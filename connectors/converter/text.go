@@ -15,12 +15,14 @@ func AppendText(dst []byte, v data.Value) []byte { return AppendTextOf(dst, nil,
 // AppendTextOf is AppendText of a value of a schema: decimals are numbers, and dates, times and timestamps as a
 // java.util.Date in UTC.
 func AppendTextOf(dst []byte, s *data.Schema, v data.Value) []byte {
-	if out, ok := appendLogical(dst, s, v, javaDate); ok {
-		return out
+	if v.Kind() >= data.KindDate || s != nil && s.Name != "" {
+		if out, ok := appendLogical(dst, s, v, javaDate); ok {
+			return out
+		}
 	}
 	switch v.Kind() {
 	case data.KindString:
-		return append(dst, v.Raw()...)
+		return append(dst, v.Str()...)
 	case data.KindBytes:
 		return append(dst, v.Bytes()...)
 	case data.KindBool, data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64, data.KindFloat32, data.KindFloat64:
@@ -36,18 +38,20 @@ func AppendTextOf(dst []byte, s *data.Schema, v data.Value) []byte {
 		return append(dst, ']')
 	case data.KindMap:
 		dst = append(dst, '{')
-		for i, e := range v.Map().Entries() {
+		key, elem, entries := keyOf(s), elemOf(s), v.Map().Entries()
+		for i := range entries {
 			if i > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = append(AppendTextOf(dst, keyOf(s), e.Key), '=')
-			dst = AppendTextOf(dst, elemOf(s), e.Value)
+			dst = append(AppendTextOf(dst, key, entries[i].Key), '=')
+			dst = AppendTextOf(dst, elem, entries[i].Value)
 		}
 		return append(dst, '}')
 	case data.KindStruct:
 		dst = append(dst, "Struct{"...)
 		first := true
-		for i, f := range v.Struct().Schema().Fields {
+		fields := v.Struct().Schema().Fields
+		for i := range fields {
 			e := v.Struct().Raw(i)
 			if e.IsNull() {
 				continue
@@ -56,8 +60,8 @@ func AppendTextOf(dst []byte, s *data.Schema, v data.Value) []byte {
 				dst = append(dst, ',')
 			}
 			first = false
-			dst = append(append(dst, f.Name...), '=')
-			dst = AppendTextOf(dst, f.Schema, e)
+			dst = append(append(dst, fields[i].Name...), '=')
+			dst = AppendTextOf(dst, fields[i].Schema, e)
 		}
 		return append(dst, '}')
 	default:

@@ -35,6 +35,13 @@ func (a *Arena) Map(n int) *Map {
 	return m
 }
 
+// MapOf makes a map of entries, whose keys differ; they are copied.
+func (a *Arena) MapOf(entries []Entry) *Map {
+	m := a.Map(len(entries))
+	m.entries = append(m.entries, entries...)
+	return m
+}
+
 // CopyMap copies a map, with room for more entries.
 func (a *Arena) CopyMap(m *Map, more int) *Map {
 	out := a.Map(len(m.entries) + more)
