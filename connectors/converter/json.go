@@ -137,7 +137,7 @@ func (j *JSON) appendValue(dst []byte, s *data.Schema, v data.Value) ([]byte, er
 	}
 	switch v.Kind() {
 	case data.KindString:
-		return appendJSONString(dst, v.Raw()), nil
+		return appendJSONString(dst, v.Str()), nil
 	case data.KindBytes:
 		if s != nil && s.Name == data.DecimalName && j.numeric {
 			return appendDecimal(dst, s, v)
@@ -196,8 +196,9 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 		key, elem = s.Key, s.Elem
 		object = key != nil && key.Type == data.KindString
 	} else {
-		for _, e := range m.Entries() {
-			object = object && e.Key.Kind() == data.KindString
+		entries := m.Entries()
+		for i := range entries {
+			object = object && entries[i].Key.Kind() == data.KindString
 		}
 	}
 	open, end := byte('['), byte(']')
@@ -206,18 +207,20 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 	}
 	dst = append(dst, open)
 	var err error
-	for i, e := range m.Entries() {
+	entries := m.Entries()
+	for i := range entries {
+		e := &entries[i]
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		if object {
-			name := e.Key.Raw()
+			name := textOf(e.Key)
 			if e.Key.IsNull() {
 				if key == nil || !key.Optional && key.Default.IsNull() {
 					return dst, bad("Conversion error: null value for field that is required and has no default value")
 				}
-				if name = []byte("null"); !key.Default.IsNull() && j.defaults {
-					name = key.Default.Raw()
+				if name = "null"; !key.Default.IsNull() && j.defaults {
+					name = textOf(key.Default)
 				}
 			}
 			dst = append(appendJSONString(dst, name), ':')
@@ -241,11 +244,13 @@ func (j *JSON) appendMap(dst []byte, s *data.Schema, m *data.Map) ([]byte, error
 func (j *JSON) appendStruct(dst []byte, st *data.Struct) ([]byte, error) {
 	dst = append(dst, '{')
 	var err error
-	for i, f := range st.Schema().Fields {
+	fields := st.Schema().Fields
+	for i := range fields {
+		f := &fields[i]
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendJSONString(dst, []byte(f.Name)), ':')
+		dst = append(appendJSONString(dst, f.Name), ':')
 		if dst, err = j.appendValue(dst, f.Schema, st.Raw(i)); err != nil {
 			return dst, fmt.Errorf("field %s: %w", f.Name, err)
 		}
@@ -263,6 +268,9 @@ func appendDecimal(dst []byte, s *data.Schema, v data.Value) ([]byte, error) {
 	return append(dst, javadecimal.Decimal{Unscaled: data.Unscaled(v), Scale: scale}.String()...), nil
 }
 
+// textOf is the bytes of a string, or of bytes.
+func textOf(v data.Value) string { return data.StringOfBytes(v.Raw()).Str() }
+
 const hexDigits = "0123456789ABCDEF"
 
 func appendEscape(dst []byte, unit rune) []byte {
@@ -270,16 +278,16 @@ func appendEscape(dst []byte, unit rune) []byte {
 }
 
 // appendJSONString escapes as Jackson does: quotes, backslash, control characters, and what UTF-16 has in two halves.
-func appendJSONString(dst, s []byte) []byte {
+func appendJSONString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			continue
+		if i += asciiRun(s[i:]); i == len(s) {
+			break
 		}
+		c := s[i]
 		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRune(s[i:])
+			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && n == 1 {
 				dst = append(append(dst, s[start:i]...), "\uFFFD"...)
 				start = i + 1
@@ -354,19 +362,19 @@ func encodeOpen(dst []byte, s *data.Schema, j *JSON) ([]byte, error) {
 				return dst, err
 			}
 			dst = append(dst, `,"field":`...)
-			dst = append(appendJSONString(dst, []byte(f.Name)), '}')
+			dst = append(appendJSONString(dst, f.Name), '}')
 		}
 		dst = append(dst, ']')
 	}
 	dst = strconv.AppendBool(append(dst, `,"optional":`...), s.Optional)
 	if s.Name != "" {
-		dst = appendJSONString(append(dst, `,"name":`...), []byte(s.Name))
+		dst = appendJSONString(append(dst, `,"name":`...), s.Name)
 	}
 	if s.Version != 0 {
 		dst = strconv.AppendInt(append(dst, `,"version":`...), int64(s.Version), 10)
 	}
 	if s.Doc != "" {
-		dst = appendJSONString(append(dst, `,"doc":`...), []byte(s.Doc))
+		dst = appendJSONString(append(dst, `,"doc":`...), s.Doc)
 	}
 	if len(s.Params) > 0 {
 		dst = append(dst, `,"parameters":{`...)
@@ -374,8 +382,8 @@ func encodeOpen(dst []byte, s *data.Schema, j *JSON) ([]byte, error) {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendJSONString(dst, []byte(p.Key)), ':')
-			dst = appendJSONString(dst, []byte(p.Value))
+			dst = append(appendJSONString(dst, p.Key), ':')
+			dst = appendJSONString(dst, p.Value)
 		}
 		dst = append(dst, '}')
 	}

@@ -241,6 +241,29 @@ func plainRun(b []byte) (n int, high byte) {
 	return n, high
 }
 
+// asciiRun is how many characters from the first on are ASCII and mean themselves in a string.
+func asciiRun(s string) (n int) {
+	for ; len(s)-n >= 8; n += 8 {
+		w := load(s[n : n+8])
+		quote, slash := w^('"'*ones), w^('\\'*ones)
+		if special := (w | (w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs; special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	for ; n < len(s); n++ {
+		if c := s[n]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return n
+}
+
+// load is eight bytes as one number, the first the lowest.
+func load(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
 func (p *scanner) escape() error {
 	if p.i++; p.i >= len(p.b) {
 		return p.bad("an escape")

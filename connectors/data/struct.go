@@ -64,24 +64,33 @@ type Entry struct{ Key, Value Value }
 // Map holds entries in the order in which they were put. Lookup is linear: maps of records are small.
 type Map struct{ entries []Entry }
 
-// Put sets the value of a key.
-func (m *Map) Put(k, v Value) {
+// Index is where a key is among the entries, or -1.
+func (m *Map) Index(k Value) int {
 	for i := range m.entries {
 		// What is equal has equal bits, and most keys are strings of another length.
 		if e := &m.entries[i]; e.Key.bits == k.bits && Equal(e.Key, k) {
-			e.Value = v
-			return
+			return i
 		}
+	}
+	return -1
+}
+
+// Put sets the value of a key.
+func (m *Map) Put(k, v Value) {
+	if i := m.Index(k); i >= 0 {
+		m.entries[i].Value = v
+		return
 	}
 	m.entries = append(m.entries, Entry{k, v})
 }
 
+// SetAt sets the value of the entry at an index.
+func (m *Map) SetAt(i int, v Value) { m.entries[i].Value = v }
+
 // Get returns the value of a key.
 func (m *Map) Get(k Value) (Value, bool) {
-	for i := range m.entries {
-		if Equal(m.entries[i].Key, k) {
-			return m.entries[i].Value, true
-		}
+	if i := m.Index(k); i >= 0 {
+		return m.entries[i].Value, true
 	}
 	return Value{}, false
 }
@@ -129,10 +138,7 @@ func (m *Map) Add(k, v Value) { m.entries = append(m.entries, Entry{k, v}) }
 
 // Remove takes a key out, if it is there.
 func (m *Map) Remove(k Value) {
-	for i := range m.entries {
-		if Equal(m.entries[i].Key, k) {
-			m.entries = append(m.entries[:i], m.entries[i+1:]...)
-			return
-		}
+	if i := m.Index(k); i >= 0 {
+		m.entries = append(m.entries[:i], m.entries[i+1:]...)
 	}
 }

@@ -49,6 +49,31 @@ type replaceField struct {
 	renames, back    map[string]string
 	defaults         bool
 	plans            schemas[replacePlan]
+	fates            []fate // by the places of names in a map
+}
+
+// fate is what becomes of a name of a map.
+type fate struct {
+	known, left, renamed bool
+	name                 []byte
+	to                   string
+}
+
+// maxFates bounds the places in a map whose last name is remembered: it is the same in most records.
+const maxFates = 64
+
+func (f *replaceField) fateOf(i int, name string) *fate {
+	i %= maxFates
+	for len(f.fates) <= i {
+		f.fates = append(f.fates, fate{})
+	}
+	is := &f.fates[i]
+	if !is.known || string(is.name) != name {
+		is.name = append(is.name[:0], name...)
+		is.to, is.renamed = f.renames[name]
+		is.known, is.left = true, !f.filter(name)
+	}
+	return is
 }
 
 // replacePlan is the new schema, and where each of its fields comes from.
@@ -103,18 +128,22 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 			return err
 		}
 		out := a.Map(m.Len())
-		for _, e := range m.Entries() {
+		renamed, entries := false, m.Entries()
+		for i := range entries {
+			e := &entries[i]
 			if e.Key.Kind() != data.KindString && !e.Key.IsNull() {
 				return fail(classCast, "class %s cannot be cast to class java.lang.String", converter.JavaClass(nil, e.Key))
 			}
-			name := e.Key.Str()
-			if !f.filter(name) {
-				continue
-			}
-			if to, ok := f.renames[name]; ok {
-				out.Put(data.String(to), e.Value)
-			} else {
+			fate := f.fateOf(i, e.Key.Str())
+			switch {
+			case fate.left:
+			case fate.renamed:
+				renamed = true
+				out.Put(data.String(fate.to), e.Value)
+			case renamed: // its name may be another's new one
 				out.Put(e.Key, e.Value)
+			default:
+				out.Add(e.Key, e.Value)
 			}
 		}
 		f.side.set(r, nil, data.MapOf(out))

@@ -57,7 +57,7 @@ type timestampConverter struct {
 	side     side
 	field    string
 	target   timeType
-	format   *javadate.Format
+	format   *javadate.Recent // nil for none
 	unit     string
 	defaults bool
 	plans    schemas[timePlan]
@@ -83,9 +83,11 @@ func (c *timestampConverter) Configure(config map[string]string) error {
 		return errors.New("TimestampConverter requires format option to be specified when using string timestamps")
 	}
 	if !blank {
-		if c.format, err = javadate.New(pattern, clock.Real().Now()); err != nil {
+		f, err := javadate.New(pattern, clock.Real().Now())
+		if err != nil {
 			return errors.New("TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: " + pattern)
 		}
+		c.format = javadate.NewRecent(f)
 	}
 	return nil
 }
@@ -107,13 +109,20 @@ func (c *timestampConverter) apply(r *Record, a *data.Arena) error {
 		if err != nil {
 			return err
 		}
-		have, _ := m.Get(data.String(c.field))
+		at, have := m.Index(data.String(c.field)), data.Null()
+		if at >= 0 {
+			have = m.Entries()[at].Value
+		}
 		to, err := c.infer(a, have)
 		if err != nil {
 			return err
 		}
 		out := a.CopyMap(m, 1)
-		out.Put(data.String(c.field), to)
+		if at >= 0 {
+			out.SetAt(at, to)
+		} else {
+			out.Add(data.String(c.field), to)
+		}
 		c.side.set(r, nil, data.MapOf(out))
 		return nil
 	case c.field == "":

@@ -115,7 +115,9 @@ func (s *Sink) transform(ctx context.Context, out *connectors.SinkBatch, place f
 			continue
 		}
 		r := &out.Records[n]
-		*r = out.Records[i]
+		if n != i {
+			*r = out.Records[i]
+		}
 		r.Topic, r.Partition, r.Timestamp, r.KeySchema, r.Key = t.Topic, t.Partition, t.Timestamp, t.KeySchema, t.Key
 		r.ValueSchema, r.Value, r.Headers = t.ValueSchema, t.Value, t.Headers
 		n++

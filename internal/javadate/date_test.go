@@ -99,6 +99,12 @@ func FuzzParse_AnyTextIsReadOrNotAndAnyMomentWritten(f *testing.F) {
 		if again := string(p.Append(nil, moment)); again != once {
 			t.Fatalf("%q: %d is %q, then %q", pattern, moment, once, again)
 		}
+		r := NewRecent(p)
+		for _, ms := range []int64{moment, moment, moment + 1, moment - 1, moment + 999, moment - 1000, moment} {
+			if got, want := string(r.Append([]byte("x"), ms)), "x"+string(p.Append(nil, ms)); got != want {
+				t.Fatalf("%q: %d is %q, and after a moment like it %q", pattern, ms, want, got)
+			}
+		}
 		if err := p.Readable(); err != nil {
 			if !errors.Is(err, ErrUnsupported) {
 				t.Fatal(err)
@@ -107,6 +113,12 @@ func FuzzParse_AnyTextIsReadOrNotAndAnyMomentWritten(f *testing.F) {
 		}
 		if ms, ok := p.Parse(text); ok {
 			p.Append(nil, ms)
+		}
+		for _, s := range []string{text, text, string(p.Append(nil, moment)), text} {
+			ms, ok := p.Parse(s)
+			if ms2, ok2 := r.Parse(s); ok2 != ok || ok && ms2 != ms {
+				t.Fatalf("%q: %q is %d, %v, and after a text like it %d, %v", pattern, s, ms, ok, ms2, ok2)
+			}
 		}
 	})
 }

@@ -96,22 +96,33 @@ func (f *Format) String() string { return f.pattern }
 
 // Append appends a moment, in Unix milliseconds.
 func (f *Format) Append(dst []byte, ms int64) []byte {
+	dst, _ = f.append(dst, ms)
+	return dst
+}
+
+// append also says how far into what it appends the milliseconds are; -1 for nowhere.
+func (f *Format) append(dst []byte, ms int64) ([]byte, int) {
 	d := split(ms)
-	for _, p := range f.parts {
-		if p.letter == 0 {
+	start, millis := len(dst), -1
+	for i := range f.parts {
+		p := &f.parts[i]
+		switch p.letter {
+		case 0:
 			dst = append(dst, p.text...)
 			continue
+		case 'S':
+			millis = len(dst) - start
 		}
 		dst = d.append(dst, p.letter, p.count)
 	}
-	return dst
+	return dst, millis
 }
 
 // date is a moment in fields.
 type date struct {
 	year, month, day             int // the year 0 is 1 BC; January is 1
 	hour, minute, second, millis int
-	weekday, dayOfYear           int // Sunday is 0, the first of January 1
+	days                         int64 // since 1970
 }
 
 const (
@@ -130,12 +141,15 @@ func floorDiv(a, b int64) (q, r int64) {
 
 func split(ms int64) date {
 	days, rest := floorDiv(ms, msPerDay)
-	d := date{hour: int(rest / 3_600_000), minute: int(rest / 60_000 % 60), second: int(rest / 1000 % 60), millis: int(rest % 1000)}
-	_, w := floorDiv(days+4, 7)
-	d.weekday = int(w)
+	d := date{days: days, hour: int(rest / 3_600_000), minute: int(rest / 60_000 % 60), second: int(rest / 1000 % 60), millis: int(rest % 1000)}
 	d.year, d.month, d.day = civil(days)
-	d.dayOfYear = int(days-dayNumber(d.year, 1, 1)) + 1
 	return d
+}
+
+// weekday has Sunday as 0.
+func (d *date) weekday() int {
+	_, w := floorDiv(d.days+4, 7)
+	return int(w)
 }
 
 // civil is the date of a day since 1970. (The algorithms count years from March.)
@@ -186,17 +200,28 @@ var (
 	halves   = []string{"AM", "PM"}
 )
 
-func (d date) append(dst []byte, letter byte, count int) []byte {
-	number := func(n, width int) []byte {
-		digits := 1
-		for m := n; m >= 10; m /= 10 {
-			digits++
-		}
-		for ; digits < width; digits++ {
-			dst = append(dst, '0')
-		}
-		return strconv.AppendInt(dst, int64(n), 10)
+// appendNumber appends a number that is not negative, with zeros up to a width.
+func appendNumber(dst []byte, n, width int) []byte {
+	switch {
+	case width == 2 && n < 100:
+		return append(dst, '0'+byte(n/10), '0'+byte(n%10))
+	case width == 3 && n < 1000:
+		return append(dst, '0'+byte(n/100), '0'+byte(n/10%10), '0'+byte(n%10))
+	case width == 4 && n < 10_000:
+		return append(dst, '0'+byte(n/1000), '0'+byte(n/100%10), '0'+byte(n/10%10), '0'+byte(n%10))
 	}
+	digits := 1
+	for m := n; m >= 10; m /= 10 {
+		digits++
+	}
+	for ; digits < width; digits++ {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendInt(dst, int64(n), 10)
+}
+
+func (d *date) append(dst []byte, letter byte, count int) []byte {
+	number := func(n, width int) []byte { return appendNumber(dst, n, width) }
 	name := func(all []string, i int) []byte {
 		if count >= 4 {
 			return append(dst, all[i]...)
@@ -245,18 +270,18 @@ func (d date) append(dst []byte, letter byte, count int) []byte {
 	case 'S':
 		return number(d.millis, count)
 	case 'E':
-		return name(weekdays, d.weekday)
+		return name(weekdays, d.weekday())
 	case 'u':
-		return number((d.weekday+6)%7+1, count)
+		return number((d.weekday()+6)%7+1, count)
 	case 'D':
-		return number(d.dayOfYear, count)
+		return number(int(d.days-dayNumber(d.year, 1, 1))+1, count)
 	case 'F':
 		return number((d.day-1)/7+1, count)
 	case 'w':
 		_, w := d.week()
 		return number(w, count)
 	case 'W':
-		return number((d.day-1+((d.weekday-d.day+1)%7+35)%7)/7+1, count)
+		return number((d.day-1+((d.weekday()-d.day+1)%7+35)%7)/7+1, count)
 	case 'a':
 		return append(dst, halves[d.hour/12]...)
 	case 'z':
@@ -272,7 +297,7 @@ func (d date) append(dst []byte, letter byte, count int) []byte {
 }
 
 // week is the week of the year, and the year that it belongs to: weeks begin on Sundays, the first has 1 January.
-func (d date) week() (year, week int) {
+func (d *date) week() (year, week int) {
 	first := func(y int) int64 { // the Sunday at or before 1 January
 		n := dayNumber(y, 1, 1)
 		_, w := floorDiv(n+4, 7)

@@ -18,17 +18,37 @@ func (f *Format) Readable() error {
 
 // fields are what was read. The order in which fields were set decides between those that contradict.
 type fields struct {
-	set   [256]int // by letter, when it was set; 0 is never
-	value [256]int
+	set   [len(letters)]int // by slots of letters, when it was set; 0 is never
+	value [len(letters)]int
 	n     int
 	zone  int // milliseconds, where z is set
 	// ambiguous says that the year may belong to the next century.
 	ambiguous bool
 }
 
+// slots are the places of letters.
+var slots = func() (at ['z' + 1]uint8) {
+	for i := range len(letters) {
+		at[letters[i]] = uint8(i) //nolint:gosec // there are 23
+	}
+	return at
+}()
+
 func (v *fields) put(letter byte, n int) {
 	v.n++
-	v.set[letter], v.value[letter] = v.n, n
+	i := slots[letter]
+	v.set[i], v.value[i] = v.n, n
+}
+
+// since is when a letter was set, 0 for never.
+func (v *fields) since(letter byte) int { return v.set[slots[letter]] }
+
+// at is what a letter was set to.
+func (v *fields) at(letter byte, otherwise int) int64 {
+	if v.since(letter) == 0 {
+		return int64(otherwise)
+	}
+	return int64(v.value[slots[letter]])
 }
 
 // Parse reads a moment, in Unix milliseconds, from the beginning of s; what follows is ignored, as Java does.
@@ -51,7 +71,7 @@ func (f *Format) Parse(s string) (int64, bool) {
 	}
 	ms := v.moment()
 	if v.ambiguous && ms < f.century.UnixMilli() {
-		v.value['y'] += 100
+		v.value[slots['y']] += 100
 		ms = v.moment()
 	}
 	return ms, true
@@ -317,39 +337,33 @@ func (v *fields) offset(s string, at, sign, count int, colon bool) int {
 
 // moment puts the fields together as a lenient GregorianCalendar does.
 func (v *fields) moment() int64 {
-	at := func(letter byte, otherwise int) int64 {
-		if v.set[letter] == 0 {
-			return int64(otherwise)
-		}
-		return int64(v.value[letter])
-	}
-	year := at('y', 1970)
-	if v.set['G'] != 0 && v.value['G'] == 0 {
+	year := v.at('y', 1970)
+	if v.at('G', 1) == 0 {
 		year = 1 - year
 	}
 	var day int64
-	dom := v.set['d']
-	if doy := v.set['D']; doy > dom {
-		day = dayNumber(int(year), 1, 1) + at('D', 1) - 1
+	dom := v.since('d')
+	if doy := v.since('D'); doy > dom {
+		day = dayNumber(int(year), 1, 1) + v.at('D', 1) - 1
 	} else {
-		more, month := floorDiv(at('M', 0), 12)
-		day = dayNumber(int(year+more), int(month)+1, int(at('d', 1)))
-		if dom == 0 && v.set['E'] != 0 { // the first of those weekdays in the month
+		more, month := floorDiv(v.at('M', 0), 12)
+		day = dayNumber(int(year+more), int(month)+1, int(v.at('d', 1)))
+		if dom == 0 && v.since('E') != 0 { // the first of those weekdays in the month
 			_, w := floorDiv(day+4, 7)
-			_, ahead := floorDiv(at('E', 0)-w, 7)
+			_, ahead := floorDiv(v.at('E', 0)-w, 7)
 			day += ahead
 		}
 	}
 	hour := int64(0)
 	half := 0
-	if v.set['K'] != 0 && v.set['a'] != 0 {
-		half = max(v.set['K'], v.set['a'])
+	if v.since('K') != 0 && v.since('a') != 0 {
+		half = max(v.since('K'), v.since('a'))
 	}
-	switch best := max(half, v.set['H']); {
-	case best != 0 && best == v.set['H']:
-		hour = at('H', 0)
+	switch best := max(half, v.since('H')); {
+	case best != 0 && best == v.since('H'):
+		hour = v.at('H', 0)
 	default:
-		hour = at('K', 0) + 12*at('a', 0)
+		hour = v.at('K', 0) + 12*v.at('a', 0)
 	}
-	return day*msPerDay + ((hour*60+at('m', 0))*60+at('s', 0))*1000 + at('S', 0) - int64(v.zone)
+	return day*msPerDay + ((hour*60+v.at('m', 0))*60+v.at('s', 0))*1000 + v.at('S', 0) - int64(v.zone)
 }
