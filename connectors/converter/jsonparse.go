@@ -66,7 +66,7 @@ func (p *parser) value(depth int) (int, error) {
 		err = p.word("null")
 	case c == '-' || c >= '0' && c <= '9':
 		var num number
-		num, err = p.number()
+		err = p.number(&num)
 		n := &p.nodes[at]
 		n.kind, n.text, n.integer = '0', num.text, num.integer()
 	default:

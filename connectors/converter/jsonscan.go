@@ -104,52 +104,75 @@ type number struct {
 
 // read reads digits.
 func (n *number) read(p *scanner) (some bool) {
-	start := p.i
-	for p.i < len(p.b) {
-		d := p.b[p.i] - '0'
+	i, digits := p.i, n.digits
+	for ; len(p.b)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(p.b[i:])
+		if (w&(w+0x06*ones))&(0xF0*ones) != '0'*ones {
+			break
+		}
+		digits = digits*100_000_000 + eightDigits(w)
+	}
+	for ; i < len(p.b); i++ {
+		d := p.b[i] - '0'
 		if d > 9 {
 			break
 		}
-		n.digits = n.digits*10 + uint64(d)
-		p.i++
+		digits = digits*10 + uint64(d)
 	}
-	n.count += p.i - start
-	return p.i > start
+	read := i - p.i
+	p.i, n.digits, n.count = i, digits, n.count+read
+	return read > 0
 }
 
-func (p *scanner) number() (n number, err error) {
+// eightDigits is what eight digits say, the first the highest: pairs of digits become numbers of two, of four, and one of eight.
+func eightDigits(w uint64) uint64 {
+	w -= '0' * ones
+	w = w*10 + w>>8
+	return (w&0x000000FF000000FF*(100+1_000_000<<32) + w>>16&0x000000FF000000FF*(1+10_000<<32)) >> 32
+}
+
+// number reads a number into n, which is zero.
+func (p *scanner) number(n *number) error {
 	start := p.i
 	if p.b[p.i] == '-' {
 		n.negative = true
 		p.i++
 	}
 	if !n.read(p) { // leading zeros are taken, as JsonDeserializer has it
-		return n, p.bad("a number")
+		return p.bad("a number")
 	}
 	if p.i < len(p.b) && p.b[p.i] == '.' {
 		p.i++
 		whole := n.count
 		if !n.read(p) {
-			return n, p.bad("a digit")
+			return p.bad("a digit")
 		}
 		n.scale = n.count - whole
 	}
 	if p.i < len(p.b) && p.b[p.i]|0x20 == 'e' {
-		p.i++
-		if p.i < len(p.b) && (p.b[p.i] == '+' || p.b[p.i] == '-') {
-			p.i++
-		}
-		digits := p.i
-		var exp number
-		if n.exponent = true; !exp.read(p) {
-			return n, p.bad("a digit")
-		}
-		if e, err := strconv.ParseInt(string(p.b[digits:p.i]), 10, 32); err != nil || e > maxExponent {
-			return n, p.bad("an exponent that BigDecimal has")
+		n.exponent = true
+		if err := p.exponent(); err != nil {
+			return err
 		}
 	}
 	n.text = p.b[start:p.i]
-	return n, nil
+	return nil
+}
+
+func (p *scanner) exponent() error {
+	p.i++
+	if p.i < len(p.b) && (p.b[p.i] == '+' || p.b[p.i] == '-') {
+		p.i++
+	}
+	start := p.i
+	var n number
+	if !n.read(p) {
+		return p.bad("a digit")
+	}
+	if e, err := strconv.ParseInt(string(p.b[start:p.i]), 10, 32); err != nil || e > maxExponent {
+		return p.bad("an exponent that BigDecimal has")
+	}
+	return nil
 }
 
 func (n *number) integer() bool { return n.scale == 0 && !n.exponent }

@@ -28,8 +28,8 @@ func (j *JSON) quick(p *scanner, s *data.Schema, depth int, sh *shape) (v data.V
 	case s.Type == data.KindBool && c == 'f':
 		return data.Bool(false), p.word("false") == nil
 	case s.Type <= data.KindFloat64 && (c == '-' || c >= '0' && c <= '9'):
-		n, err := p.number()
-		if err != nil {
+		var n number
+		if p.number(&n) != nil {
 			return v, false
 		}
 		return numberOf(s.Type, &n), true

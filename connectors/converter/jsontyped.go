@@ -64,7 +64,7 @@ func numberOf(k data.Kind, n *number) data.Value {
 func (n *node) number() (out number) {
 	if n.kind == '0' {
 		p := scanner{b: n.text}
-		out, _ = p.number() // it was read before
+		_ = p.number(&out) // it was read before
 	}
 	return out
 }

@@ -20,8 +20,8 @@ func (j *JSON) value(p *scanner, depth int, sh *shape) (data.Value, error) {
 		}
 		return j.string(text, escaped), nil
 	case c == '-' || c >= '0' && c <= '9':
-		n, err := p.number()
-		if err != nil {
+		var n number
+		if err := p.number(&n); err != nil {
 			return data.Null(), err
 		}
 		if n.integer() {

@@ -43,8 +43,13 @@ func AppendTextOf(dst []byte, s *data.Schema, v data.Value) []byte {
 			if i > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = append(AppendTextOf(dst, key, entries[i].Key), '=')
-			dst = AppendTextOf(dst, elem, entries[i].Value)
+			e := &entries[i]
+			if key == nil && e.Key.Kind() == data.KindString {
+				dst = append(dst, e.Key.Str()...)
+			} else {
+				dst = AppendTextOf(dst, key, e.Key)
+			}
+			dst = AppendTextOf(append(dst, '='), elem, e.Value)
 		}
 		return append(dst, '}')
 	case data.KindStruct:
