@@ -24,7 +24,7 @@ const (
 
 // likes are documents beside which others look alike.
 var likes = []string{inOrder, `{"id":1}`, `{"name":"y","id":7,"id":8}`, `{"id":1,"n":2,"name":null}`, `{ "id" : 1 , "name":"x"}`, `{"id":1,"na\u006de":"x","name":"y"}`, `{"id":1.5,"in":{"ok":false,"id":300}}`,
-	`{"id":1,"name":5}`, `{"id":1,"l":[{"id":1,"ok":2},{"id":1,"ok":2,"ok":3},5]}`, `{"id":1,"in":{"id":null}}`, `{"id":1,"x":{"id":[]}}`, `{"id":1,"id":"x"}`, `{"id":1,`, `{"id":1}}`, `[` + inOrder + `,` + inOrder + `]`, "", " ", "1", "truex", `{"id":1}x`}
+	`{"id":1,"name":5}`, `{"id":1,"l":[{"id":1,"ok":2},{"id":1,"ok":2,"ok":3},5]}`, `{"id":1,"in":{"id":null}}`, `{"id":1,"x":{"id":[]}}`, `{"id":1,"id":"x"}`, `{"id":1,`, `{"id":1}}`, `[` + inOrder + `,` + inOrder + `]`, "", " ", "1", "truex", `{"id":1}x`, `{"id":1e01234567890}`}
 
 // FuzzJSON_WhatARecordIsDoesNotDependOnTheOnesBefore reads documents one after another, and each with a converter that has seen nothing.
 func FuzzJSON_WhatARecordIsDoesNotDependOnTheOnesBefore(f *testing.F) {

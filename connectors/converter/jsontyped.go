@@ -46,8 +46,10 @@ func numberOf(k data.Kind, n *number) data.Value {
 	}
 	i := n.long()
 	if !n.integer() {
-		d, _ := javadecimal.Parse(string(n.text)) // the scanner has checked it
-		i = d.Long()
+		i = 0 // where its exponent has more digits than BigDecimal takes
+		if d, ok := javadecimal.Parse(string(n.text)); ok {
+			i = d.Long()
+		}
 	}
 	switch k {
 	case data.KindInt8:
