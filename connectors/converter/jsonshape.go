@@ -27,8 +27,8 @@ type member struct {
 
 const (
 	unresolved = -2
-	// maxNames bounds a shape, and maxShapes those of a converter.
-	maxNames, maxShapes = 64, 256
+	// maxNames bounds a shape, maxName what of a record is remembered as a name, and maxShapes the shapes of a converter.
+	maxNames, maxName, maxShapes = 64, 256, 256
 	// ahead is how many members may be left out before another is looked for as if nothing were known.
 	ahead = 4
 	// unknown is a place in no shape.
@@ -60,8 +60,8 @@ func (n *names) next(p *scanner) (key []byte, m *member, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !escaped && n.at <= len(n.names) && n.at < maxNames {
-		if m = n.learn(p.b[start:p.i], key); m != nil {
+	if raw := p.b[start:p.i]; !escaped && len(raw) <= maxName && n.at <= len(n.names) && n.at < maxNames {
+		if m = n.learn(raw, key); m != nil {
 			return key, m, nil
 		}
 	}

@@ -106,7 +106,7 @@ func (j *JSON) put(base int, key []byte, v data.Value, first bool) {
 			}
 		}
 	}
-	j.entries = append(j.entries, data.Entry{Key: k, Value: v})
+	j.entries = data.AppendEntry(j.entries, k, v)
 }
 
 // plain reads a document without schema.

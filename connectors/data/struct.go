@@ -81,7 +81,7 @@ func (m *Map) Put(k, v Value) {
 		m.entries[i].Value = v
 		return
 	}
-	m.entries = append(m.entries, Entry{k, v})
+	m.Add(k, v)
 }
 
 // SetAt sets the value of the entry at an index.
@@ -134,7 +134,19 @@ func (h Headers) Last(key string) (Header, bool) {
 }
 
 // Add appends an entry whose key is not in the map: the caller knows that.
-func (m *Map) Add(k, v Value) { m.entries = append(m.entries, Entry{k, v}) }
+func (m *Map) Add(k, v Value) { m.entries = AppendEntry(m.entries, k, v) }
+
+// AppendEntry appends an entry. It writes it where it stays: an Entry that is made elsewhere and copied is read before it has been written,
+// for which a processor waits.
+func AppendEntry(to []Entry, k, v Value) []Entry {
+	n := len(to)
+	if n == cap(to) {
+		to = append(to, Entry{})
+	}
+	to = to[:n+1]
+	to[n].Key, to[n].Value = k, v
+	return to
+}
 
 // Remove takes a key out, if it is there.
 func (m *Map) Remove(k Value) {

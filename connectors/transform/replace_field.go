@@ -48,7 +48,7 @@ type replaceField struct {
 	exclude, include []string
 	renames, back    map[string]string
 	defaults         bool
-	plans            schemas[replacePlan]
+	plans            schemas[*replacePlan]
 	fates            []fate // by the places of names in a map
 }
 
@@ -59,8 +59,8 @@ type fate struct {
 	to                   string
 }
 
-// maxFates bounds the places in a map whose last name is remembered: it is the same in most records.
-const maxFates = 64
+// maxFates bounds the places in a map whose last name is remembered, which is the same in most records, and maxName the name.
+const maxFates, maxName = 64, 256
 
 func (f *replaceField) fateOf(i int, name string) *fate {
 	i %= maxFates
@@ -69,9 +69,11 @@ func (f *replaceField) fateOf(i int, name string) *fate {
 	}
 	is := &f.fates[i]
 	if !is.known || string(is.name) != name {
-		is.name = append(is.name[:0], name...)
 		is.to, is.renamed = f.renames[name]
-		is.known, is.left = true, !f.filter(name)
+		is.left = !f.filter(name)
+		if is.known = len(name) <= maxName; is.known {
+			is.name = append(is.name[:0], name...)
+		}
 	}
 	return is
 }
@@ -175,15 +177,15 @@ func (f *replaceField) apply(r *Record, a *data.Arena) error {
 	return nil
 }
 
-func (f *replaceField) compile(s *data.Schema) (replacePlan, error) {
-	p := replacePlan{schema: basics(s, data.KindStruct)}
+func (f *replaceField) compile(s *data.Schema) (*replacePlan, error) {
+	p := &replacePlan{schema: basics(s, data.KindStruct)}
 	for _, fd := range s.Fields {
 		if !f.filter(fd.Name) {
 			continue
 		}
 		name := f.renamed(fd.Name)
 		if err := addField(p.schema, name, fd.Schema); err != nil {
-			return p, err
+			return nil, err
 		}
 		from, ok := f.back[name] // as Kafka Connect: also where the field was not renamed
 		if !ok {

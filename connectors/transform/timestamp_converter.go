@@ -60,7 +60,7 @@ type timestampConverter struct {
 	format   *javadate.Recent // nil for none
 	unit     string
 	defaults bool
-	plans    schemas[timePlan]
+	plans    schemas[*timePlan]
 }
 
 // timePlan is the new schema, and the field that is converted (-1 for none) from which type.
@@ -159,7 +159,7 @@ func (c *timestampConverter) apply(r *Record, a *data.Arena) error {
 }
 
 // fill converts one field of a struct and copies the others.
-func (c *timestampConverter) fill(a *data.Arena, out, st *data.Struct, plan timePlan) error {
+func (c *timestampConverter) fill(a *data.Arena, out, st *data.Struct, plan *timePlan) error {
 	for i := range out.Schema().Fields {
 		have := field(st, i, c.defaults)
 		if i == plan.at {
@@ -178,10 +178,10 @@ func (c *timestampConverter) fill(a *data.Arena, out, st *data.Struct, plan time
 	return nil
 }
 
-func (c *timestampConverter) compile(s *data.Schema) (timePlan, error) {
-	p := timePlan{at: -1}
+func (c *timestampConverter) compile(s *data.Schema) (*timePlan, error) {
+	p := &timePlan{at: -1}
 	if s.Type != data.KindStruct {
-		return p, badData("Cannot list fields on non-struct type")
+		return nil, badData("Cannot list fields on non-struct type")
 	}
 	p.schema = basics(s, data.KindStruct)
 	for i, f := range s.Fields {
@@ -192,7 +192,7 @@ func (c *timestampConverter) compile(s *data.Schema) (timePlan, error) {
 			to = timeSchema(c.target, f.Schema.Optional)
 		}
 		if err := addField(p.schema, f.Name, to); err != nil {
-			return p, err
+			return nil, err
 		}
 	}
 	p.schema.Optional = s.Optional
@@ -201,7 +201,7 @@ func (c *timestampConverter) compile(s *data.Schema) (timePlan, error) {
 		bare := *p.schema
 		out := data.NewStruct(&bare)
 		if err := c.fill(&data.Arena{}, out, def, p); err != nil {
-			return p, err
+			return nil, err
 		}
 		p.schema.Default = data.StructOf(out)
 	}

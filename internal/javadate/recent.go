@@ -14,6 +14,9 @@ type Recent struct {
 	moment int64
 }
 
+// maxRead bounds the text that is remembered: what follows a moment may be long.
+const maxRead = 256
+
 // NewRecent returns a Recent that has seen nothing.
 func NewRecent(f *Format) *Recent {
 	r, many := &Recent{Format: f}, 0
@@ -50,7 +53,7 @@ func (r *Recent) Parse(s string) (int64, bool) {
 		return r.moment, true
 	}
 	ms, ok := r.Format.Parse(s)
-	if ok {
+	if ok && len(s) <= maxRead {
 		r.read, r.moment = append(r.read[:0], s...), ms
 	}
 	return ms, ok
