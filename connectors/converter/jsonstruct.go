@@ -54,7 +54,7 @@ func (j *JSON) fields(p *scanner, s *data.Schema, depth int, sh *shape) (v data.
 		sh.names, sh.schema = sh.names[:0], s
 	}
 	p.i++
-	st, known := j.arena.Struct(s), names{shape: sh}
+	st, known, next := j.arena.Struct(s), names{shape: sh}, 0
 	for more := !p.next('}'); more; {
 		key, m, err := known.next(p)
 		if err != nil {
@@ -65,13 +65,17 @@ func (j *JSON) fields(p *scanner, s *data.Schema, depth int, sh *shape) (v data.
 			i = m.field
 		}
 		if i == unresolved {
-			if i = s.FieldIndex(string(key)); m != nil {
+			if i = next; i >= len(s.Fields) || s.Fields[i].Name != string(key) {
+				i = s.FieldIndex(data.StringOfBytes(key).Str())
+			}
+			if m != nil {
 				m.field = i
 			}
 		}
 		if i < 0 {
 			return v, false // a value that nobody asks for
 		}
+		next = i + 1
 		v, ok := j.quick(p, s.Fields[i].Schema, depth+1, j.inner(p, m))
 		if !ok {
 			return v, false
