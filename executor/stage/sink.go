@@ -7,7 +7,6 @@ import (
 	"github.com/sluice-project/sluice/connectors"
 	"github.com/sluice-project/sluice/connectors/converter"
 	"github.com/sluice-project/sluice/connectors/data"
-	"github.com/sluice-project/sluice/connectors/transform"
 	"github.com/sluice-project/sluice/executor/kafkaio"
 )
 
@@ -70,9 +69,9 @@ func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, again bool, out *c
 				continue
 			}
 		}
-		out.Records = append(out.Records, connectors.SinkRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-			Timestamp: r.Timestamp, TimestampType: r.TimestampType})
-		to := &out.Records[len(out.Records)-1]
+		out.Records = append(out.Records, connectors.SinkRecord{})
+		to := &out.Records[len(out.Records)-1] // field by field, as data.AppendEntry does
+		to.Topic, to.Partition, to.Offset, to.Timestamp, to.TimestampType = r.Topic, r.Partition, r.Offset, r.Timestamp, r.TimestampType
 		s.origin = append(s.origin, i)
 		heads := len(s.headers)
 		stage, class, err := s.record(r, to)
@@ -101,9 +100,9 @@ func (s *Sink) Convert(ctx context.Context, b *kafkaio.Batch, again bool, out *c
 func (s *Sink) transform(ctx context.Context, out *connectors.SinkBatch, place func(i int) Place) error {
 	changed := s.chain.begin(len(out.Records))
 	for i := range out.Records {
-		r := &out.Records[i]
-		changed[i] = transform.Record{Topic: r.Topic, Partition: r.Partition, Timestamp: r.Timestamp, Offset: r.Offset, KeySchema: r.KeySchema, Key: r.Key,
-			ValueSchema: r.ValueSchema, Value: r.Value, Headers: r.Headers}
+		r, t := &out.Records[i], &changed[i]
+		t.Topic, t.Partition, t.Timestamp, t.Offset, t.KeySchema, t.Key = r.Topic, r.Partition, r.Timestamp, r.Offset, r.KeySchema, r.Key
+		t.ValueSchema, t.Value, t.Headers = r.ValueSchema, r.Value, r.Headers
 	}
 	if err := s.chain.run(ctx, s.op, func(i int) Place { return place(s.origin[i]) }); err != nil {
 		return err

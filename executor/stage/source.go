@@ -65,9 +65,9 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 	if s.chain != nil {
 		changed = s.chain.begin(len(b.Records))
 		for i := range b.Records {
-			r := &b.Records[i]
-			changed[i] = transform.Record{Topic: r.Topic, Partition: r.KafkaPartition, Timestamp: r.Timestamp, Offset: transform.NoOffset, KeySchema: r.KeySchema, Key: r.Key,
-				ValueSchema: r.ValueSchema, Value: r.Value, Headers: r.Headers}
+			r, t := &b.Records[i], &changed[i] // field by field, as data.AppendEntry does
+			t.Topic, t.Partition, t.Timestamp, t.Offset, t.KeySchema, t.Key = r.Topic, r.KafkaPartition, r.Timestamp, transform.NoOffset, r.KeySchema, r.Key
+			t.ValueSchema, t.Value, t.Headers = r.ValueSchema, r.Value, r.Headers
 		}
 		if err := s.chain.run(ctx, s.op, func(i int) Place { return sourcePlace(b, &b.Records[i]) }); err != nil {
 			return err
@@ -81,9 +81,10 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 				out.Marks = append(out.Marks, Mark{Partition: r.Partition, Offset: s.own(r.Offset), Dropped: true})
 				continue
 			}
-			s.changed = connectors.SourceRecord{Partition: r.Partition, Offset: r.Offset, Topic: t.Topic, KafkaPartition: t.Partition, KeySchema: t.KeySchema, Key: t.Key,
-				ValueSchema: t.ValueSchema, Value: t.Value, Headers: t.Headers, Timestamp: t.Timestamp}
-			r = &s.changed
+			c := &s.changed
+			c.Partition, c.Offset, c.Topic, c.KafkaPartition, c.Timestamp = r.Partition, r.Offset, t.Topic, t.Partition, t.Timestamp
+			c.KeySchema, c.Key, c.ValueSchema, c.Value, c.Headers = t.KeySchema, t.Key, t.ValueSchema, t.Value, t.Headers
+			r = c
 		}
 		topic, fresh := s.topics.get(r.Topic)
 		if topic == "" {
@@ -121,7 +122,9 @@ func (s *Source) Convert(ctx context.Context, b *connectors.SourceBatch, out *Ou
 			size += len(m.Headers[j].Key) + len(m.Headers[j].Value)
 		}
 		out.Messages = append(out.Messages, m)
-		out.Marks = append(out.Marks, Mark{Partition: r.Partition, Offset: s.own(r.Offset), Size: size})
+		out.Marks = append(out.Marks, Mark{})
+		mark := &out.Marks[len(out.Marks)-1]
+		mark.Partition, mark.Offset, mark.Size = r.Partition, s.own(r.Offset), size
 	}
 	return nil
 }
