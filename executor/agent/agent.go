@@ -50,6 +50,14 @@ type Config struct {
 	Logger  *slog.Logger
 }
 
+// wish is what of a desired unit is kept.
+type wish struct {
+	epoch    lease.Epoch
+	release  bool
+	unfenced bool              // its predecessor's fence is to be reported
+	config   map[string]string // the connector's: units of one connector share it
+}
+
 // Agent keeps the session. Safe for concurrent use.
 type Agent struct {
 	cfg     Config
@@ -75,7 +83,7 @@ type Agent struct {
 	times    lease.Times
 	static   time.Duration // how long Kafka-fenced units go on without the right
 	right    lease.Right
-	wanted   map[unit.ID]*sluicev1.DesiredUnit // of the newest stream
+	wanted   map[unit.ID]*wish // of the newest stream
 	whole    bool
 	highest  lease.Epoch
 	over     map[unit.ID]lease.Epoch // the highest epoch that was released
@@ -91,7 +99,7 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	return &Agent{cfg: cfg, client: sluicev1.NewSessionServiceClient(cfg.Streams), beats: sluicev1.NewSessionServiceClient(cfg.Heartbeats),
 		group: run.New(context.Background(), "agent"), process: uuid.NewString(), notify: make(chan struct{}, 1), changed: make(chan struct{}),
-		times: lease.DefaultTimes(), static: time.Hour, right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*sluicev1.DesiredUnit{},
+		times: lease.DefaultTimes(), static: time.Hour, right: lease.NewRight(lease.DefaultTimes()), wanted: map[unit.ID]*wish{},
 		over: map[unit.ID]lease.Epoch{}, releases: map[unit.ID]*sluicev1.Release{}, statuses: map[unit.ID]*sluicev1.UnitStatus{},
 		dirty: map[unit.ID]bool{}, fences: map[unit.ID]lease.Epoch{}, ready: map[unit.ID]lease.Epoch{}, drop: func() {}}
 }
@@ -182,7 +190,7 @@ func (a *Agent) Confirm(ctx context.Context, u unit.ID, e lease.Epoch) error {
 		if a.whole && a.rightLeft() > 0 {
 			d := a.wanted[u]
 			a.mu.Unlock()
-			if d == nil || d.GetRelease() != 0 || epochOf(d.GetEpoch()) != e {
+			if d == nil || d.release || d.epoch != e {
 				return ErrEpochOver
 			}
 			return nil

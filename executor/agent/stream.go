@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"time"
+	"unique"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -168,7 +170,7 @@ func (a *Agent) attach(parent context.Context, session *run.Group, id string, we
 		a.times, a.right = times, lease.NewRight(times)
 	}
 	a.opened = true
-	a.wanted, a.whole = map[unit.ID]*sluicev1.DesiredUnit{}, false
+	a.wanted, a.whole = map[unit.ID]*wish{}, false
 	for _, r := range w.GetReleased() {
 		a.acked(r)
 	}
@@ -248,9 +250,9 @@ func (a *Agent) write(ctx context.Context, s stream, sent map[string]*sluicev1.E
 			out = append(out, &sluicev1.AttachRequest{Message: &sluicev1.AttachRequest_Status{Status: r}})
 		}
 		for u, e := range a.fences {
-			if d := a.wanted[u]; d != nil && epochOf(d.GetEpoch()) == e && d.GetPredecessorUnfenced() {
+			if d := a.wanted[u]; d != nil && d.epoch == e && d.unfenced {
 				out = append(out, &sluicev1.AttachRequest{Message: &sluicev1.AttachRequest_Fence{Fence: &sluicev1.FenceReport{Unit: u.String(), Epoch: epochTo(e)}}})
-				d.PredecessorUnfenced = false
+				d.unfenced = false
 			}
 		}
 		for u, e := range a.ready {
@@ -364,8 +366,10 @@ func (a *Agent) desired(ctx context.Context, d *sluicev1.DesiredDelta) {
 		if over, ok := a.over[id]; ok && e.Compare(over) <= 0 {
 			continue // it was released, and the set does not know yet
 		}
-		a.wanted[id] = u
-		want = append(want, supervisor.Desired{Spec: specOf(id, u), Target: u.GetTargetState(), Release: u.GetRelease(),
+		spec := specOf(id, u)
+		spec.ConnectorConfig = a.shared(id, spec.ConnectorConfig)
+		a.wanted[id] = &wish{epoch: e, release: u.GetRelease() != 0, unfenced: u.GetPredecessorUnfenced(), config: spec.ConnectorConfig}
+		want = append(want, supervisor.Desired{Spec: spec, Target: u.GetTargetState(), Release: u.GetRelease(),
 			Deleted: u.GetRelease() == sluicev1.ReleaseMode_RELEASE_MODE_LEAVE && u.GetConnectorConfig() == nil})
 	}
 	for _, name := range d.GetRemoved() {
@@ -417,6 +421,17 @@ func specOf(id unit.ID, u *sluicev1.DesiredUnit) supervisor.Spec {
 }
 
 // mapOf is a config as a map; nulls are left out.
+// shared is a connector's config as the connector's own unit, or its first task, has it already where it is equal. Under mu.
+func (a *Agent) shared(id unit.ID, config map[string]string) map[string]string {
+	for _, of := range []unit.ID{unit.Connector(id.Name), unit.Task(id.Name, 0)} {
+		if w := a.wanted[of]; w != nil && config != nil && maps.Equal(w.config, config) {
+			return w.config
+		}
+	}
+	return config
+}
+
+// mapOf keeps one string of a key for all units: there are few keys, and many units.
 func mapOf(c *sluicev1.Config) map[string]string {
 	if c == nil {
 		return nil
@@ -424,7 +439,7 @@ func mapOf(c *sluicev1.Config) map[string]string {
 	out := make(map[string]string, len(c.GetEntries()))
 	for _, e := range c.GetEntries() {
 		if e.Value != nil {
-			out[e.GetKey()] = e.GetValue()
+			out[unique.Make(e.GetKey()).Value()] = e.GetValue()
 		} else {
 			delete(out, e.GetKey())
 		}

@@ -145,7 +145,7 @@ type Task struct {
 // New returns the numbers of a run that begins now.
 func New(id Identity, c clock.Clock) *Task {
 	t := &Task{Identity: id, clock: c, since: c.Now(), partitions: map[Partition]*place{}}
-	t.ring = []sample{t.read(t.since)}
+	t.ring = []sample{{t.since, &numbers{}}}
 	return t
 }
 

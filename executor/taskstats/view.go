@@ -8,18 +8,23 @@ const (
 	window = 30 * time.Second
 )
 
-// sample is what a task's numbers were at one time; max are the maxima since the sample before,
-// least the minima and 1, or 0 where nothing was measured since.
+// sample is what a task's numbers were at one time. Samples of a time in which nothing happened share them: most tasks of
+// thousands are like that.
 type sample struct {
-	at     time.Time
+	at time.Time
+	*numbers
+}
+
+// numbers do not change. max are the maxima since the sample before, least the minima and 1, or 0 where nothing was measured
+// since.
+type numbers struct {
 	counts [counters]int64
 	n, sum [meters]int64
 	max    [meters]int64
 	least  [meters]int64
 }
 
-func (t *Task) read(now time.Time) sample {
-	s := sample{at: now}
+func (t *Task) read() (s numbers) {
 	for i := range s.counts {
 		s.counts[i] = t.counts[i].Load()
 	}
@@ -35,11 +40,16 @@ func (t *Task) Sample() {
 	now := t.clock.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.read(now)
+	s := t.read()
 	for i := range t.meters {
 		s.max[i], s.least[i] = t.meters[i].max.Swap(0), t.meters[i].least.Swap(0)
 	}
-	t.ring = append(t.ring, s)
+	last := t.ring[len(t.ring)-1].numbers
+	if s != *last {
+		last = &numbers{}
+		*last = s
+	}
+	t.ring = append(t.ring, sample{now, last})
 	for len(t.ring) > 1 && now.Sub(t.ring[0].at) > window {
 		t.ring = append(t.ring[:0], t.ring[1:]...)
 	}
@@ -100,7 +110,8 @@ func (t *Task) View() View {
 	waiting := at(t.waiting.Load())
 
 	t.mu.Lock()
-	v.now, v.old = t.read(now), t.ring[0]
+	read := t.read()
+	v.now, v.old = sample{now, &read}, t.ring[0]
 	v.max, v.least = v.now.max, v.now.least
 	for _, s := range t.ring[1:] {
 		for i := range v.max {
