@@ -75,7 +75,7 @@ func (t *task) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	}
 	left := t.end - t.next
 	if left <= 0 {
-		pace.Wait(ctx, t.clk, pace.Idle)
+		pace.Rest(ctx, t.clk)
 		return nil
 	}
 	limit := b.Room()

@@ -69,7 +69,7 @@ func (t *task) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	}
 	if t.page == nil {
 		if wait := t.due.Sub(t.clk.Now()); wait > 0 {
-			pace.Wait(ctx, t.clk, min(wait, pace.Idle))
+			pace.UpTo(ctx, t.clk, wait)
 			return nil
 		}
 		switch err := t.fetch(ctx); {

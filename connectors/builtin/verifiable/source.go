@@ -83,7 +83,7 @@ func (t *sourceTask) committed(ctx context.Context) (int64, error) {
 
 func (t *sourceTask) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	if t.silent {
-		pace.Wait(ctx, t.env.clk, pace.Idle)
+		pace.Rest(ctx, t.env.clk)
 		return nil
 	}
 	if t.batch != b {

@@ -38,6 +38,14 @@ func Rest(ctx context.Context, c clock.Clock) bool {
 	return Wait(ctx, c, Idle-time.Duration(c.Now().UnixNano()%int64(together)))
 }
 
+// UpTo waits for d, or rests where that is longer: what is due later is looked at again.
+func UpTo(ctx context.Context, c clock.Clock, d time.Duration) bool {
+	if d >= Idle {
+		return Rest(ctx, c)
+	}
+	return Wait(ctx, c, d)
+}
+
 // Pacer spreads records evenly over time. Not safe for concurrent use.
 type Pacer struct {
 	clk      clock.Clock

@@ -61,3 +61,22 @@ func TestRest_EndsWhereATenthOfASecondIsFullAndIsNeverLongerThanIdle(t *testing.
 		}
 	}
 }
+
+func TestUpTo_WaitsExactlyWhereThatIsShortAndRestsWhereNot(t *testing.T) {
+	for wait, end := range map[time.Duration]time.Duration{20 * time.Millisecond: 20 * time.Millisecond, time.Hour: 950 * time.Millisecond} {
+		c := clock.NewFake(time.Unix(1000, 50*1e6))
+		done := make(chan bool, 1)
+		go func() { done <- UpTo(t.Context(), c, wait) }()
+		await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
+		c.Advance(end - 1)
+		select {
+		case <-done:
+			t.Fatalf("of %s it waited for less than %s", wait, end)
+		default:
+		}
+		c.Advance(1)
+		if !<-done {
+			t.Fatalf("of %s it did not wait for %s", wait, end)
+		}
+	}
+}

@@ -159,7 +159,7 @@ func (t *task) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	}
 	r, wait := t.turn()
 	if wait > 0 {
-		pace.Wait(ctx, t.clk, min(wait, pace.Idle))
+		pace.UpTo(ctx, t.clk, wait)
 		return nil
 	}
 	first := len(b.Records)
