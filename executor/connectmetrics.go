@@ -241,10 +241,10 @@ func (x *Executor) collectUnits(ch chan<- prometheus.Metric) {
 	gauge(descWorkerTasks, float64(units[unit.KindTask]))
 	counts := map[string]map[string]int{}
 	for _, s := range x.sup.States() {
-		name, status := s.Spec.Unit.Name, statusOf(s.State)
-		switch s.Spec.Unit.Kind {
+		name, status := s.Unit.Name, statusOf(s.State)
+		switch s.Unit.Kind {
 		case unit.KindTask:
-			gauge(descTaskStatus, 1, name, strconv.Itoa(s.Spec.Unit.Task), status)
+			gauge(descTaskStatus, 1, name, strconv.Itoa(s.Unit.Task), status)
 			if counts[name] == nil {
 				counts[name] = map[string]int{}
 			}
@@ -286,7 +286,7 @@ func (s *starts) count(err error) {
 
 // collectPlugin says which plugin a connector is.
 func (x *Executor) collectPlugin(s supervisor.State, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
-	p, err := x.registry.Connector(s.Spec.ConnectorConfig["connector.class"])
+	p, err := x.registry.Connector(s.Class)
 	if err != nil {
 		return
 	}
@@ -294,9 +294,9 @@ func (x *Executor) collectPlugin(s supervisor.State, gauge func(d *prometheus.De
 	if p.Type == connectors.Sink {
 		kind = "sink"
 	}
-	gauge(descConnectorType, 1, s.Spec.Unit.Name, kind)
-	gauge(descConnectorClass, 1, s.Spec.Unit.Name, p.Class)
-	gauge(descConnectorVersion, 1, s.Spec.Unit.Name, p.Version)
+	gauge(descConnectorType, 1, s.Unit.Name, kind)
+	gauge(descConnectorClass, 1, s.Unit.Name, p.Class)
+	gauge(descConnectorVersion, 1, s.Unit.Name, p.Version)
 }
 
 // statusOf is a state as Kafka Connect's metrics write it.

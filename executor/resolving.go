@@ -52,13 +52,13 @@ func (f resolving) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Ins
 	}
 	var in supervisor.Instance
 	err = run.Call(func() (err error) {
-		in, err = f.inner.New(own, scrubbedEnv{env, set})
+		in, err = f.inner.New(own, scrubbed(env, set))
 		return err
 	})
 	if err != nil {
 		return nil, set.Error(err)
 	}
-	return &resolved{Instance: in, factory: f, spec: spec, env: env, set: set}, nil
+	return &resolved{Instance: in, factory: f, given: [2]map[string]string{spec.ConnectorConfig, spec.TaskConfig}, env: env, set: set}, nil
 }
 
 // Prepare implements supervisor.Preparer: with nothing to make ready where the factory has nothing.
@@ -101,11 +101,27 @@ func (e scrubbedEnv) Logger() *slog.Logger { return e.set.Logger(e.Env.Logger())
 
 func (e scrubbedEnv) Warn(trace string) { e.Env.Warn(e.set.Scrub(trace)) }
 
+// parkingEnv is a scrubbedEnv of instances that may park.
+type parkingEnv struct {
+	scrubbedEnv
+	supervisor.Parker
+}
+
+// scrubbed is env as an instance sees it. One whose values hold for a limited time does not park: while it runs they are looked
+// up again.
+func scrubbed(env supervisor.Env, set *secrets.Set) supervisor.Env {
+	out := scrubbedEnv{env, set}
+	if p, ok := env.(supervisor.Parker); ok && set.TTL == 0 {
+		return parkingEnv{out, p}
+	}
+	return out
+}
+
 // resolved is an instance that runs with a resolved config.
 type resolved struct {
 	supervisor.Instance
 	factory resolving
-	spec    supervisor.Spec // as it was given
+	given   [2]map[string]string // the configs, with references
 	env     supervisor.Env
 	set     *secrets.Set
 }
@@ -126,7 +142,7 @@ func (r *resolved) Run(ctx context.Context) error {
 // watch looks for changed values each time that their time is over.
 func (r *resolved) watch(ctx context.Context) error {
 	for wait := r.set.TTL; r.sleep(ctx, wait); {
-		now, err := r.factory.lookUp(ctx, r.spec.ConnectorConfig, r.spec.TaskConfig)
+		now, err := r.factory.lookUp(ctx, r.given[:]...)
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // it was stopped

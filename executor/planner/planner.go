@@ -68,6 +68,7 @@ func (f *factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Inst
 	}
 	in := &instance{deps: f.deps, plans: &f.plans, spec: spec, env: env, plugin: p, paused: spec.Paused, wake: make(chan struct{}, 1), log: env.Logger(),
 		maxTasks: 1}
+	in.parker, _ = env.(supervisor.Parker)
 	in.ending, in.end = context.WithCancel(context.Background())
 	if v := strings.TrimSpace(spec.ConnectorConfig["tasks.max"]); v != "" {
 		if in.maxTasks, err = strconv.Atoi(v); err != nil || in.maxTasks < 1 {
@@ -89,13 +90,19 @@ type instance struct {
 	// ending ends with Stop, and with it whatever waits.
 	ending context.Context
 	end    context.CancelFunc
+	parker supervisor.Parker // nil where Run waits by itself, for wake
+	wake   chan struct{}
 
 	mu      sync.Mutex
 	paused  bool
 	stopped bool
 	replan  bool
 	raised  error
-	wake    chan struct{}
+
+	// Of Run.
+	told      bool // that it runs
+	connector connector
+	hung      bool // a call of the connector has not returned
 }
 
 // connector is what sources and sinks have in common.
@@ -113,6 +120,10 @@ func (in *instance) make() (c connector, err error) {
 }
 
 func (in *instance) poke() {
+	if in.parker != nil {
+		in.parker.Again()
+		return
+	}
 	select {
 	case in.wake <- struct{}{}:
 	default:
@@ -156,19 +167,25 @@ func (in *instance) SetSuspended(bool) {}
 func (in *instance) Cut() { in.Stop(false) }
 
 // Run implements supervisor.Instance.
-func (in *instance) Run(ctx context.Context) error {
+func (in *instance) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(in.ending, cancel)()
-	var c connector
-	var failure error
 	defer func() {
 		// After an error too, as Kafka Connect does; but one that hangs is left alone: its methods are called one at a time.
-		if c != nil && !errors.Is(failure, plugin.ErrHung) {
-			in.stopPlugin(ctx, c)
+		if in.connector != nil && !in.hung && !errors.Is(err, supervisor.ErrParked) {
+			in.stopPlugin(ctx, in.connector)
 		}
 	}()
-	in.env.Running() // of a connector: it is known and held; a failed start follows as FAILED
+	if !in.told {
+		in.told = true
+		in.env.Running() // of a connector: it is known and held; a failed start follows as FAILED
+	}
+	return in.work(ctx)
+}
+
+// work does what is to be done until the connector is stopped or fails, or nothing is left to do.
+func (in *instance) work(ctx context.Context) error {
 	for {
 		in.mu.Lock()
 		paused, stopped, replan, raised := in.paused, in.stopped, in.replan, in.raised
@@ -179,27 +196,30 @@ func (in *instance) Run(ctx context.Context) error {
 			return nil
 		case raised != nil:
 			return fmt.Errorf("the connector raised an error: %w", raised)
-		case paused && c != nil:
-			in.stopPlugin(ctx, c)
-			c = nil
-		case !paused && c == nil:
+		case paused && in.connector != nil:
+			in.stopPlugin(ctx, in.connector)
+			in.connector = nil
+		case !paused && in.connector == nil:
 			made, err := in.make()
 			if err != nil {
 				in.started(err)
 				return err
 			}
-			c = made
-			failure = in.call(ctx, "Start", func(ctx context.Context) error { return made.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) })
-			if in.started(failure); failure != nil {
-				return in.unless(failure)
+			in.connector = made
+			err = in.call(ctx, "Start", func(ctx context.Context) error { return made.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) })
+			if in.started(err); err != nil {
+				return in.unless(err)
 			}
 			replan = true
 		}
-		if replan && c != nil {
-			if failure = in.plan(ctx, c); failure != nil {
-				return in.unless(failure)
+		if replan && in.connector != nil {
+			if err := in.plan(ctx, in.connector); err != nil {
+				return in.unless(err)
 			}
 			continue
+		}
+		if in.parker != nil {
+			return supervisor.ErrParked
 		}
 		select {
 		case <-in.wake:
@@ -227,7 +247,9 @@ func (in *instance) unless(err error) error {
 }
 
 func (in *instance) call(ctx context.Context, method string, f func(ctx context.Context) error) error {
-	return plugin.Call(ctx, in.deps.Clock, simple(in.plugin.Class)+"."+method, in.deps.CallTimeout, f)
+	err := plugin.Call(ctx, in.deps.Clock, simple(in.plugin.Class)+"."+method, in.deps.CallTimeout, f)
+	in.hung = in.hung || errors.Is(err, plugin.ErrHung)
+	return err
 }
 
 func (in *instance) stopPlugin(ctx context.Context, c connector) {

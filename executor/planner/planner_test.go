@@ -54,7 +54,25 @@ func (*testConnector) NewTask() connectors.SourceTask { return nil }
 
 func (c *testConnector) plan(tasks ...map[string]string) { c.mu.Lock(); c.tasks = tasks; c.mu.Unlock() }
 
-type env struct{}
+type env struct{ again chan struct{} }
+
+// Again implements supervisor.Parker.
+func (e env) Again() {
+	select {
+	case e.again <- struct{}{}:
+	default:
+	}
+}
+
+// run runs an instance as the supervisor does.
+func (e env) run(ctx context.Context, in supervisor.Instance) error {
+	for {
+		if err := in.Run(ctx); !errors.Is(err, supervisor.ErrParked) {
+			return err
+		}
+		<-e.again
+	}
+}
 
 func (env) Logger() *slog.Logger          { return slog.New(slog.DiscardHandler) }
 func (env) RightLeft() time.Duration      { return time.Hour }
@@ -85,12 +103,13 @@ func begin(t *testing.T, f supervisor.Factory, change func(*supervisor.Spec)) (s
 	if change != nil {
 		change(&spec)
 	}
-	in, err := f.New(spec, env{})
+	e := env{make(chan struct{}, 1)}
+	in, err := f.New(spec, e)
 	if err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- in.Run(context.WithoutCancel(t.Context())) }()
+	go func() { done <- e.run(context.WithoutCancel(t.Context()), in) }()
 	t.Cleanup(func() { in.Cut() })
 	return in, done
 }
@@ -257,12 +276,13 @@ func TestPlan_HoldsReferencesAndNeverWhatTheyCameTo(t *testing.T) {
 			f := NewFactory(Deps{Find: func(string) (connectors.Plugin, error) {
 				return connectors.Plugin{Class: "C", Type: connectors.Source, NewSource: func() connectors.SourceConnector { return conn }}, nil
 			}, Submit: plans.submit, CallTimeout: time.Minute, Clock: clock.Real()})
-			in, err := f.New(supervisor.Spec{Unit: unit.Connector("c"), ConnectorConfig: set.Configs[0], Secrets: set}, env{})
+			e := env{make(chan struct{}, 1)}
+			in, err := f.New(supervisor.Spec{Unit: unit.Connector("c"), ConnectorConfig: set.Configs[0], Secrets: set}, e)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ended := make(chan error, 1)
-			go func() { ended <- in.Run(t.Context()) }()
+			go func() { ended <- e.run(t.Context(), in) }()
 			if c.want != "" {
 				defer time.AfterFunc(20*time.Second, func() { in.Stop(false) }).Stop()
 				if err := <-ended; !errors.Is(err, ErrTasks) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "plan-s3cret") {

@@ -103,8 +103,8 @@ func (r *Resolver) Worker(ctx context.Context, config map[string]string) (*Set, 
 // lookup is what is looked up at one path of one provider.
 type lookup struct{ provider, path string }
 
-// Resolve resolves configs, which stay as they are; Set.Configs has them resolved, in order. Each path is asked for
-// once. An error wraps ErrResolve and holds no secret.
+// Resolve resolves configs, which stay as they are; Set.Configs has them resolved, in order: one without references is the
+// same map, which nobody may change. Each path is asked for once. An error wraps ErrResolve and holds no secret.
 func (r *Resolver) Resolve(ctx context.Context, configs ...map[string]string) (*Set, error) {
 	wanted := map[lookup]map[string]bool{}
 	for _, c := range configs {
@@ -139,12 +139,15 @@ func (r *Resolver) Resolve(ctx context.Context, configs ...map[string]string) (*
 		}
 	}
 	var collected []secret
-	for _, c := range configs {
-		out := make(map[string]string, len(c))
-		for k, v := range c {
-			out[k] = s.replace(k, v, found, &collected)
+	s.Configs = make([]map[string]string, len(configs))
+	for i, c := range configs {
+		if s.Configs[i] = c; !Has(c) {
+			continue
 		}
-		s.Configs = append(s.Configs, out)
+		s.Configs[i] = make(map[string]string, len(c))
+		for k, v := range c {
+			s.Configs[i][k] = s.replace(k, v, found, &collected)
+		}
 	}
 	if len(configs) > 0 {
 		s.raw = configs[0]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,7 +76,7 @@ func (t *task) Run(ctx context.Context) (err error) {
 			return err
 		}
 		t.sink = t.plugin.NewSink().NewTask()
-		return t.sink.Start(ctx, &taskContext{t}, t.spec.TaskConfig)
+		return t.sink.Start(ctx, &taskContext{t}, maps.Clone(t.spec.TaskConfig)) // the plugin may change its own
 	}))
 	if err == nil {
 		err = t.join()

@@ -9,6 +9,10 @@
 //	lane: Poll, convert ──▶ loop: ledger.Add, Produce ──▶ Kafka ──▶ reports ──▶ loop: ledger.Ack
 //	                                                      loop: ledger.Collect ──▶ lane: offsets.Store.Write
 //
+// A task that has nothing to do has one goroutine, the lane's, which waits in the plugin's Poll and polls again by itself as long
+// as nothing comes; the loop parks (supervisor.ErrParked), and is run again once a call returns with something, offsets are written
+// or a switch is set.
+//
 // Promise 1: the ledger hands out an offset only once every earlier record of its source partition is
 // acknowledged; a record that Kafka refuses fails the task, unless errors.tolerance=all. Promise 2: nothing
 // is polled, handed to the producer or committed without a running right, and after Cut nothing at all.

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-project/sluice/connectors"
@@ -13,6 +17,7 @@ import (
 	"github.com/sluice-project/sluice/executor/offsets"
 	"github.com/sluice-project/sluice/executor/stage"
 	"github.com/sluice-project/sluice/executor/stage/lane"
+	"github.com/sluice-project/sluice/executor/supervisor"
 	"github.com/sluice-project/sluice/executor/taskstats"
 	"github.com/sluice-project/sluice/internal/clock"
 	"github.com/sluice-project/sluice/internal/history"
@@ -32,6 +37,8 @@ const (
 	tick = 100 * time.Millisecond
 	// idleTick is how often it looks where nothing is due.
 	idleTick = time.Minute
+	// never is when the clock gives the loop nothing to do.
+	never = time.Duration(math.MaxInt64)
 	// retryPoll is the pause after a retriable error of Poll, as Kafka Connect's.
 	retryPoll = time.Second
 	// emptyPause keeps a task that returns nothing without waiting from spinning.
@@ -41,6 +48,8 @@ const (
 
 // loop is the state of the task's goroutine.
 type loop struct {
+	started  bool     // the plugin is
+	closers  []func() // for the end of the run
 	source   connectors.SourceTask
 	lane     *lane.Lane // the plugin's
 	writer   *lane.Lane // offset writes
@@ -58,35 +67,59 @@ type loop struct {
 	sentAt   time.Time
 	flushAt  time.Time
 	pollAt   time.Time // not before
-	polledAt time.Time // the last Poll's begin
+	polledAt time.Time // the last Poll's begin; of the lane until the call is over
 	writing  []Committable
-	tell     bool     // SourceCommitter.Commit is due
-	polled   bool     // the call in the lane is a Poll
-	filled   bool     // Poll has returned records, and they are being converted; of the lane until the call is over
-	wasIdle  bool     // paused or suspended at the last look
-	acts     bool     // each poll and commit goes into the history
-	names    []string // the source partitions of the last poll, where acts is set
+	tell     bool        // SourceCommitter.Commit is due
+	wanted   atomic.Bool // the lane is to come back from polling: for tell
+	alone    bool        // nothing is on its way to Kafka while the lane polls
+	polled   bool        // the call in the lane is a Poll
+	filled   bool        // Poll has returned records, and they are being converted; of the lane until the call is over
+	wasIdle  bool        // paused or suspended at the last look
+	acts     bool        // each poll and commit goes into the history
+	names    []string    // the source partitions of the last poll, where acts is set
 }
 
 // Run implements supervisor.Instance.
 func (t *task) Run(ctx context.Context) (err error) {
+	defer func() {
+		if !errors.Is(err, supervisor.ErrParked) {
+			t.close()
+		}
+	}()
+	if !t.started {
+		if err := t.begin(ctx); err != nil {
+			return err
+		}
+	}
+	if err = t.work(); errors.Is(err, supervisor.ErrParked) {
+		return err
+	}
+	return t.finish(true, err)
+}
+
+// begin opens what the task needs and starts the plugin.
+func (t *task) begin(ctx context.Context) error {
 	h, err := t.hold()
 	if err != nil {
 		return err
 	}
-	defer h.release()
-	defer t.deps.Stats.Add(t.stats)()
+	t.closing(h.release)
+	t.closing(t.deps.Stats.Add(t.stats))
 	t.store, t.lost = h.store, make(chan error, 1)
 	if t.ready != nil {
-		defer t.closeProducer() // where it comes to no finish
+		t.closing(t.closeProducer) // where it comes to no finish
 		if err := t.adopt(t.ready.producer); err != nil {
 			return err
 		}
 	}
 	t.lane = lane.New(ctx, t.deps.Clock, "source-task")
-	defer t.lane.Close()
+	t.closing(t.lane.Close)
 	t.writer = lane.New(ctx, t.deps.Clock, "source-offsets")
-	defer t.writer.Close()
+	t.closing(t.writer.Close)
+	if t.parker != nil {
+		t.lane.Tell(t.parker.Again)
+		t.writer.Tell(t.parker.Again)
+	}
 	t.batch, t.used = connectors.NewSourceBatch(maxBatch), map[string]bool{}
 	t.acts = history.Acts(t.log)
 	t.flushAt = t.deps.Clock.Now().Add(t.deps.FlushInterval)
@@ -96,18 +129,28 @@ func (t *task) Run(ctx context.Context) (err error) {
 		}
 	}
 	since := t.deps.Clock.Boot() // after the fence: what older instances commit is there
-	started := false
 	err = t.lane.Do(0, t.stopping.Done(), t.stats.During(taskstats.Start, func(ctx context.Context) error {
 		t.source = t.plugin.NewSource().NewTask()
-		return t.source.Start(ctx, taskContext{t, since}, t.spec.TaskConfig)
+		return t.source.Start(ctx, taskContext{t, since}, maps.Clone(t.spec.TaskConfig)) // the plugin may change its own
 	}))
-	if err == nil {
-		started = true
-		t.stats.Running()
-		t.env.Running()
-		err = t.work()
+	if err != nil {
+		return t.finish(false, err)
 	}
-	return t.finish(started, err)
+	t.lane.Renew() // a start is deep, and polls may wait for days
+	t.started = true
+	t.stats.Running()
+	t.env.Running()
+	return nil
+}
+
+// closing has f called when the run is over, the last first.
+func (t *task) closing(f func()) { t.closers = append(t.closers, f) }
+
+func (t *task) close() {
+	for _, f := range slices.Backward(t.closers) {
+		f()
+	}
+	t.closers = nil
 }
 
 // work polls and delivers until the task is stopped or fails.
@@ -120,6 +163,9 @@ func (t *task) work() error {
 		}
 		if err := t.step(); err != nil {
 			return err
+		}
+		if t.parks() {
+			return supervisor.ErrParked
 		}
 		t.await(timer)
 		select {
@@ -150,6 +196,15 @@ func (t *task) work() error {
 	}
 }
 
+// parks says that the loop's goroutine may end until the plugin's call returns, offsets are written or a switch is set. Reports
+// of an open producer do not begin another.
+func (t *task) parks() bool {
+	if t.parker == nil || t.producer != nil || len(t.lane.Done())+len(t.writer.Done())+len(t.lost) > 0 {
+		return false
+	}
+	return t.due(t.deps.Clock.Now()) == never
+}
+
 func (t *task) await(timer clock.Timer) {
 	if !timer.Stop() {
 		select {
@@ -157,18 +212,18 @@ func (t *task) await(timer clock.Timer) {
 		default:
 		}
 	}
-	timer.Reset(t.due(t.deps.Clock.Now()))
+	timer.Reset(min(t.due(t.deps.Clock.Now()), idleTick))
 }
 
-// due is how long the loop may wait for what wakes it. What sets it going again by itself is not counted: a call that
+// due is how long the loop may wait for what wakes it, or never. What sets it going again by itself is not counted: a call that
 // returns, an acknowledgement, a switch.
 func (t *task) due(now time.Time) time.Duration {
 	if t.txn != nil || len(t.rest) > 0 || !t.mayAct() {
 		return tick
 	}
-	d := idleTick
+	d := never
 	until := func(at time.Time) { d = min(d, max(at.Sub(now), 0)) }
-	if !t.lane.Busy() && now.Before(t.pollAt) {
+	if !t.lane.Busy() && t.polls() {
 		until(t.pollAt)
 	}
 	if t.ledger.Dirty() && !t.writer.Busy() {
@@ -211,30 +266,59 @@ func (t *task) step() error {
 		}
 		t.closeIdle(now)
 	}
+	c, told := t.source.(connectors.SourceCommitter)
+	told = told && t.tell
 	if t.lane.Busy() {
+		t.wanted.Store(told)
 		return nil
 	}
-	if c, ok := t.source.(connectors.SourceCommitter); ok && t.tell {
+	t.wanted.Store(false)
+	if told {
 		t.tell, t.polled = false, false
 		return t.lane.Begin(t.stats.During(taskstats.Commit, c.Commit))
 	}
-	records, bytes := t.ledger.Held()
-	if s.paused || len(t.rest) > 0 || records >= maxRecords || bytes >= maxBytes || now.Before(t.pollAt) {
+	if !t.polls() || now.Before(t.pollAt) {
 		return nil
 	}
 	t.batch.Reset()
-	t.polled, t.polledAt = true, now
+	t.polled, t.polledAt, t.alone = true, now, t.txn == nil && t.ledger.Unacked() == 0
 	return t.lane.Begin(t.poll)
 }
 
-// poll runs in the plugin's lane: one batch, polled and converted.
+// polls says whether the plugin is to be polled, once its time has come.
+func (t *task) polls() bool {
+	records, bytes := t.ledger.Held()
+	return !t.read().paused && len(t.rest) == 0 && records < maxRecords && bytes < maxBytes
+}
+
+// poll runs in the plugin's lane: one batch, polled and converted. A plugin that has waited for nothing is polled again from
+// here: it may be so for days, and thousands of them.
 func (t *task) poll(ctx context.Context) error {
+	for {
+		err := t.pollOnce(ctx)
+		if err != nil || len(t.batch.Records) > 0 || !t.alone || t.wanted.Load() || ctx.Err() != nil || t.read().paused || !t.mayAct() {
+			return err
+		}
+		now := t.deps.Clock.Now()
+		if now.Sub(t.polledAt) < emptyPause {
+			return nil
+		}
+		t.batch.Reset()
+		t.polledAt = now
+	}
+}
+
+// pollOnce polls a batch and converts it.
+func (t *task) pollOnce(ctx context.Context) error {
 	t.out.Messages, t.out.Marks = t.out.Messages[:0], t.out.Marks[:0]
 	if t.txn != nil && t.txn.asked != nil {
 		t.txn.asked.forget()
 	}
 	t.filled = false
-	begin := t.deps.Clock.Boot()
+	var begin time.Duration
+	if t.acts {
+		begin = t.deps.Clock.Boot()
+	}
 	t.stats.Enter(taskstats.Poll)
 	t.trace.Begin("poll")
 	err := t.source.Poll(ctx, t.batch)

@@ -110,6 +110,7 @@ func (f factory) New(spec supervisor.Spec, env supervisor.Env) (supervisor.Insta
 	}
 	t := &task{txn: txn, deps: f.deps, spec: spec, env: env, log: log, plugin: p, client: client, policy: policy, rules: rules,
 		wake: make(chan struct{}, 1), switches: switches{paused: spec.Paused}}
+	t.parker, _ = env.(supervisor.Parker)
 	t.ready, _ = spec.Prepared.(*ready) // nil where nothing was made ready
 	t.stats = taskstats.New(taskstats.Identity{Connector: spec.Unit.Name, Task: spec.Unit.Task, Transactional: txn != nil}, f.deps.Clock)
 	t.stats.SetPaused(spec.Paused)
@@ -219,6 +220,7 @@ type task struct {
 	deps   Deps
 	spec   supervisor.Spec
 	env    supervisor.Env
+	parker supervisor.Parker // nil where the loop waits by itself
 	log    *slog.Logger
 	plugin connectors.Plugin
 	client kafkaio.Client
@@ -248,9 +250,17 @@ func (t *task) set(f func(*switches)) {
 	t.mu.Lock()
 	f(&t.switches)
 	t.mu.Unlock()
+	t.poke()
+}
+
+// poke has the loop look again.
+func (t *task) poke() {
 	select {
 	case t.wake <- struct{}{}:
 	default:
+	}
+	if t.parker != nil {
+		t.parker.Again()
 	}
 }
 
@@ -261,7 +271,10 @@ func (t *task) read() switches {
 }
 
 // Stop implements supervisor.Instance.
-func (t *task) Stop(bool) { t.stop(errStop) }
+func (t *task) Stop(bool) {
+	t.stop(errStop)
+	t.poke()
+}
 
 // SetPaused implements supervisor.Instance.
 func (t *task) SetPaused(p bool) { t.set(func(s *switches) { s.paused = p }); t.stats.SetPaused(p) }
@@ -281,6 +294,7 @@ func (t *task) Cut() {
 	}
 	t.mu.Unlock()
 	t.stop(ErrCut)
+	t.poke()
 }
 
 // mayAct says whether something may reach Kafka now.

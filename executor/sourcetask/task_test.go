@@ -217,6 +217,27 @@ type env struct {
 	runs    chan struct{}
 	told    []string
 	confirm func(n int) error
+	again   chan struct{}
+	parked  atomic.Int64 // how often Run has returned because there was nothing to do
+}
+
+// Again implements supervisor.Parker.
+func (e *env) Again() {
+	select {
+	case e.again <- struct{}{}:
+	default:
+	}
+}
+
+// run runs an instance as the supervisor does.
+func (e *env) run(ctx context.Context, in supervisor.Instance) error {
+	for {
+		if err := in.Run(ctx); !errors.Is(err, supervisor.ErrParked) {
+			return err
+		}
+		e.parked.Add(1)
+		<-e.again
+	}
 }
 
 func (e *env) tell(what string) (n int) {
@@ -276,7 +297,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 	if f.env == nil {
 		f.env = &env{right: time.Hour}
 	}
-	f.env.runs = make(chan struct{})
+	f.env.runs, f.env.again = make(chan struct{}), make(chan struct{}, 1)
 	if f.store == nil {
 		f.store = &ledgerStore{}
 	}
@@ -334,7 +355,7 @@ func begin(t *testing.T, f *fixture) *fixture {
 		t.Fatal(err)
 	}
 	f.task = in
-	go func() { f.result <- in.Run(context.WithoutCancel(t.Context())) }()
+	go func() { f.result <- f.env.run(context.WithoutCancel(t.Context()), in) }()
 	t.Cleanup(func() { in.Cut() })
 	return f
 }

@@ -43,7 +43,7 @@ type slot struct {
 	want      *Desired
 	inst      *instance
 	suspended bool
-	shown     *State // as last told
+	shown     State // as last told; UNSPECIFIED where nothing was
 
 	// Of the slot's goroutine.
 	failed  *Spec     // what failed: it is not tried again until something of it changes, or retryAt
@@ -52,17 +52,6 @@ type slot struct {
 	counted *Spec     // what tally is of: anything else has its attempts anew
 	told    Status    // the last status
 	pause   time.Time // nothing is started before
-}
-
-// instance is a running Instance.
-type instance struct {
-	Instance
-	spec    Spec
-	result  chan error
-	paused  bool      // as the instance was told
-	running bool      // as it told
-	reload  bool      // it asked to be started again
-	since   time.Time // when it told that
 }
 
 // poke has the slot look again at what is wanted. sup.mu is held.
@@ -234,7 +223,7 @@ func (s *slot) start(want *Desired) {
 		log.Info("unit is started again by itself")
 	}
 	s.failed, s.retryAt = nil, time.Time{}
-	inst := &instance{spec: spec, result: make(chan error, 1), paused: spec.Paused}
+	inst := &instance{slot: s, spec: spec, result: make(chan error, 1), paused: spec.Paused}
 	err := run.Call(func() error {
 		f, err := s.sup.cfg.Factory(spec)
 		if err != nil {
@@ -242,7 +231,7 @@ func (s *slot) start(want *Desired) {
 		}
 		with := spec
 		with.Prepared = ready
-		inst.Instance, err = f.New(with, &env{slot: s, inst: inst, spec: spec, log: log})
+		inst.Instance, err = f.New(with, &env{slot: s, inst: inst, spec: &want.Spec, log: log})
 		return err
 	})
 	if err == nil {
@@ -252,14 +241,7 @@ func (s *slot) start(want *Desired) {
 			}
 			return
 		}
-		err = s.sup.group.Go(func(ctx context.Context) error {
-			err := run.Call(func() error { return inst.Run(context.WithoutCancel(ctx)) })
-			s.sup.mu.Lock()
-			defer s.sup.mu.Unlock()
-			inst.result <- err
-			s.poke()
-			return nil
-		})
+		err = inst.launch()
 	}
 	if err != nil { // it never ran
 		if ready != nil {
@@ -465,7 +447,7 @@ func (s *slot) send(spec Spec, st Status) {
 	if st != s.told {
 		s.told = st
 		s.sup.mu.Lock()
-		s.shown = &State{Spec: spec, State: st.State}
+		s.shown = stateOfSpec(spec, st.State)
 		s.sup.mu.Unlock()
 		s.sup.control.Status(st)
 	}
@@ -484,7 +466,7 @@ func (s *slot) record(spec Spec, event string, more ...slog.Attr) {
 type env struct {
 	slot *slot
 	inst *instance
-	spec Spec // as it was started: the slot brings its own copy up to date
+	spec *Spec // as it was started: the slot brings its own copy up to date
 	log  *slog.Logger
 }
 
@@ -515,9 +497,12 @@ func (e *env) Running() {
 }
 
 func (e *env) Fenced() {
-	e.slot.record(e.spec, history.Fenced)
+	e.slot.record(*e.spec, history.Fenced)
 	e.slot.sup.control.Fenced(e.slot.id, e.spec.Epoch)
 }
+
+// Again implements Parker.
+func (e *env) Again() { e.inst.unpark() }
 
 // Reload implements Reloader.
 func (e *env) Reload() {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -10,6 +11,9 @@ import (
 	"github.com/sluice-project/sluice/internal/unit"
 	sluicev1 "github.com/sluice-project/sluice/proto/sluice/v1"
 )
+
+// ErrParked is what Run returns, with nothing around it, where there is nothing to do until somebody says Parker.Again.
+var ErrParked = errors.New("supervisor: the instance has parked")
 
 // Spec is what an instance is made of. It does not change during the instance's life.
 type Spec struct {
@@ -66,8 +70,16 @@ type Reloader interface {
 	Reload()
 }
 
-// Instance is one run of a unit. Run is called once; the other methods may be called at any time, also before and
-// after Run, from other goroutines, and never block.
+// Parker is what the supervisor's Env is too, for instances that go on without a goroutine while they wait: thousands that
+// have nothing to do then cost no stacks.
+type Parker interface {
+	// Again has Run called again once it has returned ErrParked, at once where it has. It never blocks. An instance that parks
+	// calls it whenever something happens that Run is to see.
+	Again()
+}
+
+// Instance is one run of a unit. Run is called once, and once more after each time that it has parked; the other methods may
+// be called at any time, also before and after Run, from other goroutines, and never block.
 type Instance interface {
 	// Run returns nil after Stop, with everything flushed and committed as far as was possible in the graceful
 	// timeout. An error before Stop fails the unit; an error after it means that the release was not clean.

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -101,7 +102,8 @@ type Config struct {
 type Supervisor struct {
 	cfg     Config
 	control Control
-	group   *run.Group
+	group   *run.Group // the slots'
+	runs    *run.Group // the instances': it outlives group, whose slots stop them
 
 	started, unstarted atomic.Int64 // instances of tasks
 
@@ -116,7 +118,7 @@ type Supervisor struct {
 
 // New returns a supervisor that holds nothing.
 func New(cfg Config, control Control) *Supervisor {
-	return &Supervisor{cfg: cfg, control: control, group: run.New(context.Background(), "supervisor"), slots: map[unit.ID]*slot{}, prepared: map[unit.ID]*preparation{}}
+	return &Supervisor{cfg: cfg, control: control, group: run.New(context.Background(), "supervisor"), runs: run.New(context.Background(), "unit"), slots: map[unit.ID]*slot{}, prepared: map[unit.ID]*preparation{}}
 }
 
 // Desire says what is wanted of a unit from now on.
@@ -198,8 +200,14 @@ func (s *Supervisor) Held() []Held {
 
 // State is what was last told of a unit.
 type State struct {
-	Spec  Spec
+	Unit unit.ID
+	// Class is the connector.class.
+	Class string
 	State sluicev1.State
+}
+
+func stateOfSpec(s Spec, st sluicev1.State) State {
+	return State{Unit: s.Unit, Class: s.ConnectorConfig["connector.class"], State: st}
 }
 
 // States lists what was last told of the units that are held, failed ones too. A unit of which nothing was told yet is UNASSIGNED.
@@ -209,10 +217,10 @@ func (s *Supervisor) States() []State {
 	var out []State
 	for _, sl := range s.slots {
 		switch {
-		case sl.shown != nil:
-			out = append(out, *sl.shown)
+		case sl.shown.State != sluicev1.State_STATE_UNSPECIFIED:
+			out = append(out, sl.shown)
 		case sl.want != nil:
-			out = append(out, State{Spec: sl.want.Spec, State: sluicev1.State_STATE_UNASSIGNED})
+			out = append(out, stateOfSpec(sl.want.Spec, sluicev1.State_STATE_UNASSIGNED))
 		}
 	}
 	return out
@@ -240,7 +248,7 @@ func (s *Supervisor) Stop(ctx context.Context) error {
 		sl.poke()
 	}
 	s.mu.Unlock()
-	return s.group.Stop(ctx)
+	return errors.Join(s.group.Stop(ctx), s.runs.Stop(ctx))
 }
 
 // Kill cuts all instances from Kafka and waits for nothing, as the death of the process would. For tests.

@@ -24,12 +24,20 @@ func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Valu
 
 // Call runs f and turns a panic into a *PanicError.
 func Call(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
+	defer recovered(&err)
 	return f()
+}
+
+// CallContext is Call for an f that takes a context.
+func CallContext(ctx context.Context, f func(ctx context.Context) error) (err error) {
+	defer recovered(&err)
+	return f(ctx)
+}
+
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Value: v, Stack: debug.Stack()}
+	}
 }
 
 // Group is a set of goroutines with one context. The first error of any of them is kept and cancels
@@ -48,7 +56,7 @@ type Group struct {
 // New returns a group whose goroutines carry the pprof label sluice=name and end when parent does.
 func New(parent context.Context, name string) *Group {
 	ctx, cancel := context.WithCancelCause(parent)
-	return &Group{ctx: ctx, cancel: cancel, name: name}
+	return &Group{ctx: pprof.WithLabels(ctx, pprof.Labels("sluice", name)), cancel: cancel, name: name}
 }
 
 // Context ends when the group is stopped or one of its goroutines fails.
@@ -64,20 +72,29 @@ func (g *Group) Go(f func(ctx context.Context) error) error {
 	}
 	g.wg.Add(1)
 	g.mu.Unlock()
-	go func() {
-		defer g.wg.Done()
-		pprof.Do(g.ctx, pprof.Labels("sluice", g.name), func(ctx context.Context) {
-			if err := Call(func() error { return f(ctx) }); err != nil && !errors.Is(err, context.Canceled) {
-				g.mu.Lock()
-				if g.err == nil {
-					g.err = fmt.Errorf("%s: %w", g.name, err)
-				}
-				g.mu.Unlock()
-				g.cancel(err)
-			}
-		})
-	}()
+	go g.live(f)
 	return nil
+}
+
+// live is a goroutine of the group. Its frames are small: they are below whatever waits in it.
+func (g *Group) live(f func(ctx context.Context) error) {
+	defer g.wg.Done()
+	pprof.SetGoroutineLabels(g.ctx)
+	if err := CallContext(g.ctx, f); err != nil {
+		g.failed(err)
+	}
+}
+
+func (g *Group) failed(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	g.mu.Lock()
+	if g.err == nil {
+		g.err = fmt.Errorf("%s: %w", g.name, err)
+	}
+	g.mu.Unlock()
+	g.cancel(err)
 }
 
 // Stop cancels the group's context, refuses late members and waits for the rest, or until ctx ends.

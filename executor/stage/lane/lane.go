@@ -22,13 +22,20 @@ var ErrBusy = errors.New("lane: a call is under way (bug)")
 // ErrTimeout is returned by Await where the call has not returned in time. The call is still under way.
 var ErrTimeout = errors.New("lane: the call has not returned in time")
 
+// call is one to be made; one without f ends the goroutine.
+type call struct {
+	ctx context.Context
+	f   func(ctx context.Context) error
+}
+
 // Lane runs calls one after another. Not safe for concurrent use.
 type Lane struct {
-	group  *run.Group
+	name   string
 	clock  clock.Clock
-	calls  chan func()
+	group  *run.Group // there from the first call on, with done
+	calls  chan call  // the goroutine's; nil where there is none
 	done   chan error
-	begun  bool // the goroutine is there
+	told   func() // may be nil
 	busy   bool
 	cancel context.CancelFunc
 	base   context.Context
@@ -36,14 +43,20 @@ type Lane struct {
 
 // New returns a lane whose calls get contexts that end when parent does. name labels its goroutine.
 func New(parent context.Context, c clock.Clock, name string) *Lane {
-	return &Lane{group: run.New(context.WithoutCancel(parent), name), clock: c, calls: make(chan func(), 1), done: make(chan error, 1), base: parent}
+	return &Lane{name: name, clock: c, base: parent}
 }
 
-func (l *Lane) run(ctx context.Context) error {
+func (l *Lane) run(ctx context.Context, calls <-chan call) error {
 	for {
 		select {
-		case f := <-l.calls:
-			f()
+		case c := <-calls:
+			if c.f == nil {
+				return nil
+			}
+			l.done <- run.CallContext(c.ctx, c.f)
+			if l.told != nil {
+				l.told()
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -55,22 +68,38 @@ func (l *Lane) Begin(f func(ctx context.Context) error) error {
 	if l.busy {
 		return ErrBusy
 	}
-	if !l.begun {
-		if err := l.group.Go(l.run); err != nil {
+	if l.group == nil {
+		l.group, l.done = run.New(context.WithoutCancel(l.base), l.name), make(chan error, 1)
+	}
+	if l.calls == nil {
+		calls := make(chan call, 1)
+		if err := l.group.Go(func(ctx context.Context) error { return l.run(ctx, calls) }); err != nil {
 			return err
 		}
-		l.begun = true
+		l.calls = calls
 	}
 	ctx, cancel := context.WithCancel(l.base)
 	l.busy, l.cancel = true, cancel
-	l.calls <- func() { l.done <- run.Call(func() error { return f(ctx) }) }
+	l.calls <- call{ctx, f}
 	return nil
+}
+
+// Tell has f called, by the lane, each time that Done has something. Before the first call.
+func (l *Lane) Tell(f func()) { l.told = f }
+
+// Renew ends the goroutine where no call is under way; the next call has another. A stack does not shrink below four times what
+// is in use of it: after a deep call, a long one that waits is better off with a new one.
+func (l *Lane) Renew() {
+	if l.calls != nil && !l.busy {
+		l.calls <- call{}
+		l.calls = nil
+	}
 }
 
 // Busy says whether a call is under way or its result has not been taken.
 func (l *Lane) Busy() bool { return l.busy }
 
-// Done hands out the result of the call; whoever receives from it must call Taken.
+// Done hands out the result of the call, and is nil before the first; whoever receives from it must call Taken.
 func (l *Lane) Done() <-chan error { return l.done }
 
 // Taken notes that the result was received from Done.
@@ -121,6 +150,9 @@ func (l *Lane) Do(limit time.Duration, stop <-chan struct{}, f func(ctx context.
 // Close ends the lane. It joins the goroutine where no call is under way, and leaves it behind otherwise:
 // it ends by itself should the call ever return.
 func (l *Lane) Close() {
+	if l.group == nil {
+		return
+	}
 	if l.busy {
 		l.Interrupt()
 		ctx, cancel := context.WithCancel(context.Background())
