@@ -205,7 +205,7 @@ func (in *instance) work(ctx context.Context) error {
 				in.started(err)
 				return err
 			}
-			in.connector = made
+			in.connector, in.hung = made, false
 			err = in.call(ctx, "Start", func(ctx context.Context) error { return made.Start(ctx, in, maps.Clone(in.spec.ConnectorConfig)) })
 			if in.started(err); err != nil {
 				return in.unless(err)
