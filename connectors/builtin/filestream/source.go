@@ -85,13 +85,16 @@ func committed(ctx context.Context, tc connectors.SourceTaskContext, partition m
 	return pos, nil
 }
 
+// looks is how many times a Poll waits for lines before it gives the runtime its turn: an idle task's Polls cost more than its looks.
+const looks = 10
+
 func (t *sourceTask) Poll(ctx context.Context, b *connectors.SourceBatch) error {
 	if t.batch != b {
 		t.batch, t.ref = b, b.Partition(t.partition)
 	}
 	limit, bytes := min(b.Room(), t.batchSize), maxPollBytes
 	first := len(b.Records)
-	for waited := false; ; {
+	for waits := 0; ; {
 		t.emit(b, first+limit, &bytes)
 		if len(b.Records) >= first+limit || bytes <= 0 || ctx.Err() != nil {
 			break
@@ -109,10 +112,10 @@ func (t *sourceTask) Poll(ctx context.Context, b *connectors.SourceBatch) error 
 			continue
 		}
 		t.lines.release()
-		if len(b.Records) > first || waited {
+		if len(b.Records) > first || waits == looks {
 			break
 		}
-		if waited = true; !t.in.idle(ctx) {
+		if waits++; !t.in.idle(ctx) {
 			break
 		}
 	}

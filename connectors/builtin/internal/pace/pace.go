@@ -7,7 +7,7 @@ import (
 	"github.com/sluice-project/sluice/internal/clock"
 )
 
-// Idle is the longest that a source waits for data inside one Poll, so that the runtime gets its turn.
+// Idle is the longest that a source waits before it looks for data again.
 const Idle = time.Second
 
 // tick is the shortest wait of a Pacer: at high rates it takes many records at once instead of waking
@@ -30,10 +30,10 @@ func Wait(ctx context.Context, c clock.Clock, d time.Duration) bool {
 }
 
 // together is the grid on which idle waits end.
-const together = 100 * time.Millisecond
+const together = 250 * time.Millisecond
 
-// Rest waits for about Idle, never longer, until a tenth of a second is full: a thousand tasks that have nothing to do wake the
-// process ten times a second, not a thousand times. It says whether it did: false when ctx ended first.
+// Rest waits for about Idle, never longer, until a quarter of a second is full: a thousand tasks that have nothing to do wake the
+// process four times a second, not a thousand times. It says whether it did: false when ctx ended first.
 func Rest(ctx context.Context, c clock.Clock) bool {
 	return Wait(ctx, c, Idle-time.Duration(c.Now().UnixNano()%int64(together)))
 }

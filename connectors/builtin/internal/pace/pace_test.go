@@ -41,14 +41,14 @@ func TestTake_EndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestRest_EndsWhereATenthOfASecondIsFullAndIsNeverLongerThanIdle(t *testing.T) {
+func TestRest_EndsWhereAQuarterOfASecondIsFullAndIsNeverLongerThanIdle(t *testing.T) {
 	for _, ms := range []int64{0, 1, 99, 100, 250, 999} {
 		begin := time.Unix(1000, ms*1e6)
 		c := clock.NewFake(begin)
 		done := make(chan bool, 1)
 		go func() { done <- Rest(t.Context(), c) }()
 		await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
-		end := begin.Add(Idle).Truncate(100 * time.Millisecond)
+		end := begin.Add(Idle).Truncate(together)
 		c.Advance(end.Sub(begin) - 1)
 		select {
 		case <-done:
