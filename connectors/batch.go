@@ -12,7 +12,8 @@ import (
 type SourceBatch struct {
 	Records []SourceRecord
 	max     int
-	arena   []byte
+	chunks  [][]byte // of the copied bytes; those from chunk on are empty
+	chunk   int      // the one that is being filled
 	refs    map[string]PartitionRef
 	parts   []map[string]any
 }
@@ -59,14 +60,29 @@ func (b *SourceBatch) PartitionMap(r PartitionRef) map[string]any {
 	return b.parts[r]
 }
 
+const (
+	// firstChunk and nextChunks are the sizes of the pieces that copied bytes go into, in bytes: a task that polls little holds little.
+	firstChunk, nextChunks = 64 << 10, 256 << 10
+	// maxKept bounds the memory that a batch keeps between polls, in bytes.
+	maxKept = 5 << 20
+)
+
 // CopyBytes copies p into the batch, where it stays until Reset. One allocation in many calls.
 func (b *SourceBatch) CopyBytes(p []byte) []byte {
-	if cap(b.arena)-len(b.arena) < len(p) {
-		b.arena = make([]byte, 0, max(64<<10, 2*cap(b.arena), len(p)))
+	for b.chunk < len(b.chunks) && cap(b.chunks[b.chunk])-len(b.chunks[b.chunk]) < len(p) {
+		b.chunk++
 	}
-	n := len(b.arena)
-	b.arena = append(b.arena, p...)
-	return b.arena[n:len(b.arena):len(b.arena)]
+	if b.chunk == len(b.chunks) {
+		size := nextChunks
+		if b.chunk == 0 {
+			size = firstChunk
+		}
+		b.chunks = append(b.chunks, make([]byte, 0, max(size, len(p))))
+	}
+	c := &b.chunks[b.chunk]
+	n := len(*c)
+	*c = append(*c, p...)
+	return (*c)[n:len(*c):len(*c)]
 }
 
 // CopyString is CopyBytes as a string.
@@ -77,15 +93,18 @@ func (b *SourceBatch) CopyString(p []byte) string {
 	return unsafe.String(unsafe.SliceData(b.CopyBytes(p)), len(p))
 }
 
-// maxKeptArena bounds the memory that a batch keeps between polls, in bytes.
-const maxKeptArena = 4 << 20
-
 // Reset empties the batch for the next Poll. Interned partitions stay.
 func (b *SourceBatch) Reset() {
 	clear(b.Records)
 	b.Records = b.Records[:0]
-	if cap(b.arena) > maxKeptArena {
-		b.arena = nil
+	kept, bytes := 0, 0
+	for i := range b.chunks {
+		if bytes += cap(b.chunks[i]); bytes > maxKept {
+			break
+		}
+		b.chunks[i] = b.chunks[i][:0]
+		kept++
 	}
-	b.arena = b.arena[:0]
+	clear(b.chunks[kept:])
+	b.chunks, b.chunk = b.chunks[:kept], 0
 }
