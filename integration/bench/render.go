@@ -66,7 +66,7 @@ var tables = []table{
 		"Kafka Connect's file source looks for new lines once a second, which is most of its latency; *kafka-file* is without it.", []string{string(Latency) + "/"}, []figure{
 		{title: "p50, ms", of: p50}, {title: "p99, ms", of: p99}, {title: "CPU, % of a core", of: busy, all: busyAll, byAll: true},
 	}},
-	{"Start and control", "*control/start*: Sluice's is of all its processes at once, etcd included, until the executor is ready and `GET /connectors` answers; `sluice dev`'s with its own broker; Kafka Connect's until " +
+	{"Start and control", "*control/start*: Sluice's is of all its processes at once, etcd included (whose first election is 0.2 to 1.1 s of it: eight starts of a member alone), until the executor is ready and `GET /connectors` answers; `sluice dev`'s with its own broker; Kafka Connect's until " +
 		"`GET /connectors` answers. *control/running*: the status is asked for every 2 ms; the median of a round's connectors.", []string{"control/"}, []figure{
 		{title: "start, ms", of: start, beside: Dev}, {title: "POST to RUNNING, ms", of: running, beside: Dev},
 	}},
