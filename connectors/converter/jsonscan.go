@@ -243,15 +243,20 @@ const (
 	highs = 0x8080808080808080
 )
 
+// specials marks, by its highest bit, the first of eight bytes that does not mean itself in a string: a quote, a backslash or a control
+// character. (w-n*ones)&^w&highs marks bytes that are less than n; above the first of them it may mark others.
+func specials(w uint64) uint64 {
+	quote, slash := w^('"'*ones), w^('\\'*ones)
+	return ((w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs
+}
+
 // plainRun is how many bytes mean themselves in a string, up to the first that may not: a quote, a backslash, a control character, or
-// one of the last seven of b. high has the highest bit where one of them has it. Of eight bytes at once, (w-n*ones)&^w&highs marks
-// those that are less than n; above the first of them it may mark others.
+// one of the last seven of b. high has the highest bit where one of them has it.
 func plainRun(b []byte) (n int, high byte) {
 	for ; len(b)-n >= 8; n += 8 {
 		w := binary.LittleEndian.Uint64(b[n:])
-		quote, slash := w^('"'*ones), w^('\\'*ones)
 		plain := 8
-		if special := ((w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs; special != 0 {
+		if special := specials(w); special != 0 {
 			plain = bits.TrailingZeros64(special) / 8
 		}
 		if w<<(64-8*plain)&highs != 0 { // a shift by 64 leaves nothing
@@ -268,8 +273,7 @@ func plainRun(b []byte) (n int, high byte) {
 func asciiRun(s string) (n int) {
 	for ; len(s)-n >= 8; n += 8 {
 		w := load(s[n : n+8])
-		quote, slash := w^('"'*ones), w^('\\'*ones)
-		if special := (w | (w-' '*ones)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highs; special != 0 {
+		if special := specials(w) | w&highs; special != 0 {
 			return n + bits.TrailingZeros64(special)/8
 		}
 	}

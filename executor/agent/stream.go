@@ -420,7 +420,6 @@ func specOf(id unit.ID, u *sluicev1.DesiredUnit) supervisor.Spec {
 		Restart: u.GetRestart(), Offsets: u.GetOffsets(), PredecessorUnfenced: u.GetPredecessorUnfenced()}
 }
 
-// mapOf is a config as a map; nulls are left out.
 // shared is a connector's config as the connector's own unit, or its first task, has it already where it is equal. Under mu.
 func (a *Agent) shared(id unit.ID, config map[string]string) map[string]string {
 	for _, of := range []unit.ID{unit.Connector(id.Name), unit.Task(id.Name, 0)} {
@@ -431,7 +430,7 @@ func (a *Agent) shared(id unit.ID, config map[string]string) map[string]string {
 	return config
 }
 
-// mapOf keeps one string of a key for all units: there are few keys, and many units.
+// mapOf is a config as a map; nulls are left out. It keeps one string of a key for all units: there are few keys, and many units.
 func mapOf(c *sluicev1.Config) map[string]string {
 	if c == nil {
 		return nil

@@ -21,5 +21,5 @@
 // instance acts without a right, because Kafka refuses it once its successor has initialised the transactional id; and
 // nothing is initialised without a right.
 //
-// Start with task.go (the instance and its states), then loop.go, finish.go and ledger.go.
+// Start with task.go (the instance and its states), then loop.go, deliver.go, commit.go, finish.go and ledger.go.
 package sourcetask

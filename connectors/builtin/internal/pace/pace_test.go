@@ -41,42 +41,37 @@ func TestTake_EndsWithItsContext(t *testing.T) {
 	}
 }
 
+// lasts says whether wait, which is begun at the clock's time, takes just d.
+func lasts(t *testing.T, c *clock.Fake, d time.Duration, wait func() bool) {
+	t.Helper()
+	done := make(chan bool, 1)
+	go func() { done <- wait() }()
+	await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
+	c.Advance(d - 1)
+	select {
+	case <-done:
+		t.Fatalf("it ended before %s were over", d)
+	default:
+	}
+	c.Advance(1)
+	if !<-done {
+		t.Fatalf("it did not wait for %s", d)
+	}
+}
+
 func TestRest_EndsWhereAQuarterOfASecondIsFullAndIsNeverLongerThanIdle(t *testing.T) {
 	for _, ms := range []int64{0, 1, 99, 100, 250, 999} {
 		begin := time.Unix(1000, ms*1e6)
 		c := clock.NewFake(begin)
-		done := make(chan bool, 1)
-		go func() { done <- Rest(t.Context(), c) }()
-		await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
-		end := begin.Add(Idle).Truncate(together)
-		c.Advance(end.Sub(begin) - 1)
-		select {
-		case <-done:
-			t.Fatalf("from %d ms on it ended before %s", ms, end)
-		default:
-		}
-		c.Advance(1)
-		if !<-done {
-			t.Fatalf("from %d ms on it did not wait", ms)
-		}
+		t.Logf("from %d ms on", ms)
+		lasts(t, c, begin.Add(Idle).Truncate(together).Sub(begin), func() bool { return Rest(t.Context(), c) })
 	}
 }
 
 func TestUpTo_WaitsExactlyWhereThatIsShortAndRestsWhereNot(t *testing.T) {
 	for wait, end := range map[time.Duration]time.Duration{20 * time.Millisecond: 20 * time.Millisecond, time.Hour: 950 * time.Millisecond} {
 		c := clock.NewFake(time.Unix(1000, 50*1e6))
-		done := make(chan bool, 1)
-		go func() { done <- UpTo(t.Context(), c, wait) }()
-		await.Until(t, "it waits", func() bool { return c.Waiters() == 1 })
-		c.Advance(end - 1)
-		select {
-		case <-done:
-			t.Fatalf("of %s it waited for less than %s", wait, end)
-		default:
-		}
-		c.Advance(1)
-		if !<-done {
-			t.Fatalf("of %s it did not wait for %s", wait, end)
-		}
+		t.Logf("of %s", wait)
+		lasts(t, c, end, func() bool { return UpTo(t.Context(), c, wait) })
 	}
 }
